@@ -1,0 +1,26 @@
+"""Open enumerations: a wire value without a name survives as itself."""
+
+from enum import IntEnum, IntFlag
+from typing import Self
+
+__all__ = ["OpenEnum", "OpenFlag"]
+
+
+class OpenEnum(IntEnum):
+    """An `IntEnum` in which every integer is a member; an unknown one is named by its hexadecimal value.
+
+    Unknown members are made on demand and never stored, so hostile input cannot grow the class.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, int):
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = f"0x{value:X}"
+        member._value_ = value
+        return member
+
+
+class OpenFlag(IntFlag):
+    """An `IntFlag` that keeps bits which no member names (the default boundary, stated here on purpose)."""

@@ -1,0 +1,94 @@
+"""A fixed wire structure, declared once: read one, read many, write one.
+
+A structure is a `NamedTuple` whose fields stand in the order of the specification, under its names, each
+annotated with its wire type. `Layout` compiles it:
+
+    class Header(NamedTuple):          # MS-SMB2 2.2.1.2
+        protocol_id: Bytes4
+        structure_size: U16
+
+    HEADER = Layout(Header)
+    HEADER.parse(data, offset)        # one  -> Header
+    HEADER.gather(buffer, offsets)    # many -> numpy structured array
+    HEADER.build(Header(...))         # bytes
+"""
+
+import struct
+from typing import Annotated, Generic, TypeAlias, TypeVar, cast, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from parsers.errors import ParseError
+
+__all__ = ["I64", "U8", "U16", "U32", "U64", "Buffer", "Bytes3", "Bytes4", "Bytes8", "Bytes16", "Bytes32", "Layout"]
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+U8 = Annotated[int, "B"]
+U16 = Annotated[int, "H"]
+U32 = Annotated[int, "I"]
+U64 = Annotated[int, "Q"]
+I64 = Annotated[int, "q"]
+Bytes3 = Annotated[bytes, "3s"]
+Bytes4 = Annotated[bytes, "4s"]
+Bytes8 = Annotated[bytes, "8s"]
+Bytes16 = Annotated[bytes, "16s"]
+Bytes32 = Annotated[bytes, "32s"]
+
+_NUMPY_CODES = {"B": "u1", "H": "u2", "I": "u4", "Q": "u8", "q": "i8"}
+
+T = TypeVar("T", bound=tuple[object, ...])
+
+
+class Layout(Generic[T]):
+    """A compiled `NamedTuple` of wire types.
+
+    `size` is the length in bytes, `dtype` the numpy record of the same fields in the same byte order
+    (byte strings as void, so trailing zero bytes survive).
+    """
+
+    def __init__(self, record: type[T], *, byteorder: str = "<") -> None:
+        codes = {name: hint.__metadata__[0] for name, hint in get_type_hints(record, include_extras=True).items()}
+        self.record = record
+        self._struct = struct.Struct(byteorder + "".join(codes.values()))
+        self.size: int = self._struct.size
+        self.dtype = np.dtype([(name, _numpy_type(code, byteorder)) for name, code in codes.items()])
+        self._make = record._make  # type: ignore[attr-defined]  # every NamedTuple has it; tuple has not
+
+    def parse(self, data: Buffer, offset: int = 0) -> T:
+        """Read one record at `offset`.
+
+        Raises:
+            ParseError: fewer than `size` bytes remain.
+        """
+        if offset < 0 or offset + self.size > len(data):
+            name = self.record.__name__
+            raise ParseError(f"{name} needs {self.size} bytes, {max(len(data) - offset, 0)} remain", offset)
+        return cast("T", self._make(self._struct.unpack_from(data, offset)))
+
+    def gather(self, buffer: Buffer | npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+        """Read the records at `offsets` (int64, any order) into a structured array of shape (n,).
+
+        One copy of `size` bytes a record: the records may overlap and need no alignment.
+
+        Raises:
+            ParseError: an offset lies outside of the buffer.
+        """
+        places = len(buffer) - self.size + 1
+        if len(offsets) == 0:
+            return np.empty(0, self.dtype)
+        if places <= 0 or int(offsets.min()) < 0 or int(offsets.max()) >= places:
+            raise ParseError(f"{self.record.__name__} lies outside of the buffer", int(offsets.max()))
+        everywhere = np.ndarray((places,), self.dtype, buffer, 0, (1,))
+        return cast("npt.NDArray[np.void]", everywhere[offsets])
+
+    def build(self, record: T) -> bytes:
+        """The wire bytes of one record."""
+        return self._struct.pack(*record)
+
+
+def _numpy_type(code: str, byteorder: str) -> str:
+    if code.endswith("s"):
+        return "V" + code[:-1]
+    return byteorder + _NUMPY_CODES[code]
