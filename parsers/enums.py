@@ -23,4 +23,17 @@ class OpenEnum(IntEnum):
 
 
 class OpenFlag(IntFlag):
-    """An `IntFlag` that keeps bits which no member names (the default boundary, stated here on purpose)."""
+    """An `IntFlag` that keeps bits which no member names.
+
+    `enum` remembers every combination that it ever met; here it remembers a bounded number, for the same reason.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        member = super()._missing_(value)
+        if len(cls._value2member_map_) > _REMEMBERED:
+            cls._value2member_map_.pop(value, None)
+        return member
+
+
+_REMEMBERED = 1024  # combinations of flags of one class; real traffic has some dozens

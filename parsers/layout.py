@@ -14,14 +14,28 @@ annotated with its wire type. `Layout` compiles it:
 """
 
 import struct
-from typing import Annotated, Generic, TypeAlias, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from parsers.errors import ParseError
 
-__all__ = ["I64", "U8", "U16", "U32", "U64", "Buffer", "Bytes3", "Bytes4", "Bytes8", "Bytes16", "Bytes32", "Layout"]
+__all__ = [
+    "I64",
+    "U8",
+    "U16",
+    "U32",
+    "U64",
+    "Buffer",
+    "Bytes3",
+    "Bytes4",
+    "Bytes8",
+    "Bytes16",
+    "Bytes32",
+    "Layout",
+    "everywhere",
+]
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -80,12 +94,20 @@ class Layout(Generic[T]):
             return np.empty(0, self.dtype)
         if places <= 0 or int(offsets.min()) < 0 or int(offsets.max()) >= places:
             raise ParseError(f"{self.record.__name__} lies outside of the buffer", int(offsets.max()))
-        everywhere = np.ndarray((places,), self.dtype, buffer, 0, (1,))
-        return cast("npt.NDArray[np.void]", everywhere[offsets])
+        return cast("npt.NDArray[np.void]", everywhere(buffer, self.dtype)[offsets])
 
     def build(self, record: T) -> bytes:
         """The wire bytes of one record."""
         return self._struct.pack(*record)
+
+
+def everywhere(buffer: Buffer | npt.NDArray[np.uint8], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A view in which element i is the `dtype` item that starts at byte i: `everywhere(b, "<u4")[offsets]` gathers.
+
+    Indexing copies just the items asked for. (`numpy.take` would copy the whole overlapping view first.)
+    """
+    dtype = np.dtype(dtype)
+    return np.ndarray((max(len(buffer) - dtype.itemsize + 1, 0),), dtype, buffer, 0, (1,))
 
 
 def _numpy_type(code: str, byteorder: str) -> str:

@@ -1,11 +1,18 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and the two sizes of random testing."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+WITNESSES_REQUIRED = os.environ.get("SESSIONSCOPE_REQUIRE_WITNESSES") == "1"  # set in CI, which installs them
+
+settings.register_profile("sample", deadline=None)  # `make test`; a deadline would measure the machine
+settings.register_profile("fuzz", deadline=None, max_examples=10_000)  # `make fuzz`
+settings.load_profile("sample")
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +25,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def tshark() -> str:
-    """The tshark program; a test that needs it is skipped where it is not installed."""
+    """The tshark program; a test that needs it is skipped where it is not installed, and fails in CI."""
     program = shutil.which("tshark")
     if program is None:
-        pytest.skip("needs tshark, which is not installed")
+        missing = pytest.fail if WITNESSES_REQUIRED else pytest.skip
+        missing("needs tshark, which is not installed")
     return program

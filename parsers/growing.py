@@ -1,0 +1,34 @@
+"""A table that grows: one structured array with spare room behind its last row."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["GrowingTable"]
+
+
+class GrowingTable:
+    """Rows of one dtype; appending costs the same however many there are. `rows` is a view, to read and to change."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._storage = np.zeros(64, dtype)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def rows(self) -> npt.NDArray[Any]:
+        """All rows so far. A later `append` may move them: do not keep this."""
+        return self._storage[: self._size]
+
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Add rows at the end."""
+        needed = self._size + len(rows)
+        if needed > len(self._storage):
+            grown = np.zeros(max(needed, len(self._storage) * 3 // 2), self._storage.dtype)
+            grown[: self._size] = self.rows
+            self._storage = grown
+        self._storage[self._size : needed] = rows
+        self._size = needed

@@ -1,0 +1,369 @@
+"""The SMB2 stage: what TCP connections deliver in one block -> messages, sessions, exchanges.
+
+The order within a block: units are framed; plain NEGOTIATE and SESSION_SETUP drive the sessions, which yields keys;
+encrypted units are opened; the other messages that change state follow; signatures are checked; requests meet answers.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from parsers import ntstatus
+from parsers.errors import ParseError
+from parsers.layout import everywhere
+from parsers.smb2.decrypt import UnitOpener
+from parsers.smb2.exchanges import ExchangeTable
+from parsers.smb2.framing import PREFIX, Framer, Frames
+from parsers.smb2.header import HEADER, HEADER_SIZE, Command, Flags, HeaderFixed
+from parsers.smb2.keying import KeyFinder
+from parsers.smb2.messages import DECRYPTIONS, Fault, Messages, Units, split_units
+from parsers.smb2.multiprotocol import MultiProtocolNegotiateRequest
+from parsers.smb2.session import SmbConnection
+from parsers.smb2.signatures import verify_signatures
+from parsers.smb2.state import Event, State
+from parsers.smb2.tracker import NO_SESSION_IDS, SessionTracker
+from parsers.transport.connections import CLIENT, Connection, Delivery
+from parsers.verdicts import Decryption
+
+__all__ = ["Batch", "Smb2Decoder", "Undecoded"]
+
+Column = npt.NDArray[np.int64]
+
+_LENT = 16  # bytes behind the last unit that decryption may borrow
+_SETUP = (Command.NEGOTIATE, Command.SESSION_SETUP)
+_LATER = (Command.SESSION_SETUP, Command.LOGOFF, Command.TREE_CONNECT, Command.TREE_DISCONNECT)
+_TELLING = (ntstatus.STATUS_NETWORK_SESSION_EXPIRED, ntstatus.STATUS_USER_SESSION_DELETED)
+_ALL_ONES = NO_SESSION_IDS[1]
+_SMB1_NEGOTIATE = 0x72
+
+
+@dataclass(frozen=True, slots=True)
+class Undecoded:
+    """Captured bytes of a connection that could not be decoded: in which layer, where in the stream, and why."""
+
+    connection: int
+    sender: int
+    layer: str
+    position: int
+    length: int
+    frame: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one block gave. `arena` is reused: everything that is to be kept has to be copied."""
+
+    arena: memoryview
+    units: Units
+    messages: Messages
+
+
+@dataclass(slots=True)
+class _Link:
+    """An SMB connection with the framers of its two directions, and what was decoded of each."""
+
+    connection: Connection
+    smb: SmbConnection
+    framers: list[Framer]
+    decoded: list[int] = field(default_factory=lambda: [0, 0])
+
+
+class Smb2Decoder:
+    """All SMB2 traffic of a capture."""
+
+    def __init__(self, keys: KeyFinder) -> None:
+        self.tracker = SessionTracker(keys)
+        self.exchanges = ExchangeTable()
+        self.undecoded: list[Undecoded] = []
+        self._keys = keys
+        self._opener = UnitOpener(self.tracker, keys)
+        self._links: dict[int, _Link] = {}
+        self._storage = bytearray()
+
+    def add(self, connection: Connection) -> None:
+        """A connection was recognised as SMB; its deliveries may come now."""
+        smb = SmbConnection(connection.number, (connection.server.address, connection.server.port))
+        framers = [Framer(at_boundary=direction.initial_sequence is not None) for direction in connection.directions]
+        self._links[connection.number] = _Link(connection, smb, framers)
+        self.tracker.connections[connection.number] = smb
+
+    def knows(self, connection: Connection) -> bool:
+        """Whether the connection was added."""
+        return connection.number in self._links
+
+    def decoded(self, connection: Connection) -> list[int]:
+        """Bytes that were decoded, by sender, transport prefixes included."""
+        return self._links[connection.number].decoded
+
+    def feed(self, deliveries: list[Delivery]) -> Batch:
+        """Decode what the connections deliver in one block."""
+        links = [self._links[delivery.connection.number] for delivery in deliveries]
+        room = sum(
+            link.framers[delivery.sender].carried + delivery.pieces.size + PREFIX
+            for link, delivery in zip(links, deliveries, strict=True)
+        )
+        arena = self._arena(2 * room)
+        framed: list[tuple[int, int, Frames]] = []
+        at = 0
+        for link, delivery in zip(links, deliveries, strict=True):
+            framer = link.framers[delivery.sender]
+            for run in delivery.pieces.runs():
+                used = framer.carried + run.size
+                framed.append((link.connection.number, delivery.sender, framer.feed(run, arena, at)))
+                at += used
+        return self._decode(arena, at, framed)
+
+    def finish(self) -> Batch:
+        """The capture ends: begun messages become incomplete rows, open exchanges and sessions are closed."""
+        arena = self._arena(2 * sum(framer.carried for link in self._links.values() for framer in link.framers))
+        framed: list[tuple[int, int, Frames]] = []
+        at = 0
+        for number, link in self._links.items():
+            for sender, framer in enumerate(link.framers):
+                used = framer.carried
+                framed.append((number, sender, framer.finish(arena, at)))
+                at += used
+        batch = self._decode(arena, at, framed)
+        self.exchanges.finish()
+        for link in self._links.values():
+            for sender, framer in enumerate(link.framers):
+                self.undecoded += [
+                    Undecoded(link.connection.number, sender, "framing", s.position, s.length, s.frame, s.reason)
+                    for s in framer.skipped
+                ]
+        self._end_sessions()
+        return batch
+
+    def _arena(self, size: int) -> memoryview:
+        size += _LENT
+        if len(self._storage) < size:
+            self._storage = bytearray(size)
+        return memoryview(self._storage)
+
+    def _decode(self, arena: memoryview, plain: int, framed: list[tuple[int, int, Frames]]) -> Batch:
+        units = _join_units(arena, framed)
+        clear = self._clear_messages(arena, units)
+        self._drive(arena, units, clear, np.isin(clear.header["command"], _SETUP))
+        encrypted = self._encrypted_messages(arena, units, plain)
+        messages = Messages.concatenate([clear, *encrypted])
+        messages = messages.take(np.lexsort((messages.offset, messages.unit)))
+        later = np.isin(messages.header["command"], _LATER)
+        later &= messages.encrypted | (messages.header["command"] != Command.SESSION_SETUP)
+        self._drive(arena, units, messages, later & messages.known)
+        self._assign_sessions(units, messages)
+        self._note_use(units, messages)
+        verify_signatures(arena, units, messages, self.tracker.sessions, self.tracker.connections, self._keys)
+        self.exchanges.feed(arena, units, messages)
+        self._count_decoded(units, messages)
+        return Batch(arena, units, messages)
+
+    # ------------------------------------------------------------------------------------ messages
+
+    def _clear_messages(self, arena: memoryview, units: Units) -> Messages:
+        self._note_smb1(arena, units)
+        rows = np.flatnonzero(units.protocol == 0xFE)
+        start = units.start[rows]
+        messages, faults = _split(arena, rows, start, start + units.present[rows], encrypted=False)
+        self._note_faults(units, faults)
+        # A message of which not even the header is there still is a row.
+        short = np.array(
+            [f.unit for f in faults if f.length and units.present[f.unit] < units.length[f.unit]], np.int64
+        )
+        if len(short) == 0:
+            return messages
+        begun = Messages.unopened(
+            short, units.start[short], units.start[short] + units.present[short],
+            np.zeros(len(short), np.int64), np.full(len(short), DECRYPTIONS.index(Decryption.PLAINTEXT)),
+        )  # fmt: skip
+        begun.encrypted[:] = False
+        return Messages.concatenate([messages, begun])
+
+    def _encrypted_messages(self, arena: memoryview, units: Units, plain: int) -> list[Messages]:
+        opened = self._opener.open(arena, units, self.tracker.connections, plain)
+        is_open = opened.verdict == DECRYPTIONS.index(Decryption.DECRYPTED)
+        is_smb2 = np.zeros(len(is_open), np.bool_)
+        long_enough = is_open & (opened.end - opened.start >= 4)
+        is_smb2[long_enough] = everywhere(arena, "<u4")[opened.start[long_enough]] == 0x424D53FE
+        messages, faults = _split(
+            arena, opened.unit[is_smb2], opened.start[is_smb2], opened.end[is_smb2], encrypted=True
+        )
+        self._note_faults(units, faults)
+        inner = is_open & ~is_smb2  # compressed
+        verdict = np.where(inner, DECRYPTIONS.index(Decryption.UNSUPPORTED), opened.verdict)
+        closed = ~is_smb2
+        shut = Messages.unopened(
+            opened.unit[closed], opened.start[closed], opened.end[closed], opened.session_id[closed], verdict[closed]
+        )
+        shut.session[:] = opened.session[closed]
+        self._note_closed(units, opened.unit[closed], verdict[closed])
+        return [messages, shut, self._compressed_messages(units)]
+
+    def _compressed_messages(self, units: Units) -> Messages:
+        """Compressed but not encrypted: one row each, not decoded."""
+        rows = np.flatnonzero(units.protocol == 0xFC)
+        verdict = np.full(len(rows), DECRYPTIONS.index(Decryption.UNSUPPORTED))
+        zeros = np.zeros(len(rows), np.int64)
+        messages = Messages.unopened(rows, units.start[rows], units.start[rows] + units.present[rows], zeros, verdict)
+        messages.encrypted[:] = False
+        self._note_closed(units, rows, verdict)
+        return messages
+
+    # ------------------------------------------------------------------------------------ state
+
+    def _drive(self, arena: memoryview, units: Units, messages: Messages, chosen: npt.NDArray[np.bool_]) -> None:
+        """Hand the chosen whole messages to the tracker, one by one."""
+        chosen &= ~units.incomplete[messages.unit]
+        for row in np.flatnonzero(chosen).tolist():
+            header = HeaderFixed._make(HEADER.parse(arena, int(messages.offset[row])))
+            unit = int(messages.unit[row])
+            if not self.tracker.handles(header):
+                continue
+            try:
+                self.tracker.handle(
+                    self.tracker.connections[int(units.connection[unit])],
+                    header,
+                    arena[int(messages.offset[row]) : int(messages.end[row])],
+                    int(units.last_frame[unit]),
+                    int(units.last_time[unit]),
+                )
+            except ParseError as error:
+                layer = f"SMB2 {Command(header.command).name}"
+                self._note(units, unit, layer, 0, error.reason)
+
+    def _assign_sessions(self, units: Units, messages: Messages) -> None:
+        """Fill `messages.session` by SessionId; a related request of a compound has that of the one before it."""
+        session_id = messages.header["session_id"].copy()
+        borrowed = np.flatnonzero(session_id == _ALL_ONES)
+        for row in borrowed.tolist():
+            if row and messages.unit[row] == messages.unit[row - 1]:
+                session_id[row] = session_id[row - 1]
+        rows = np.flatnonzero(~np.isin(session_id, NO_SESSION_IDS))
+        connection = units.connection[messages.unit[rows]]
+        pairs = np.stack([connection.astype(np.uint64), session_id[rows]], axis=1)
+        unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+        frame = units.last_frame[messages.unit[rows]]
+        for index, (number, identifier) in enumerate(unique.tolist()):
+            mine = np.flatnonzero(inverse.reshape(-1) == index)
+            smb = self.tracker.connections[number]
+            self.tracker.session_of(smb, identifier, int(frame[mine[0]]))
+            instances = smb.sessions[identifier]
+            since = np.array([start for start, _ in instances])
+            place = np.maximum(np.searchsorted(since, frame[mine], side="right") - 1, 0)
+            messages.session[rows[mine]] = np.array([session.number for _, session in instances])[place]
+
+    def _note_use(self, units: Units, messages: Messages) -> None:
+        """Idle times, and statuses that tell what became of a session."""
+        header = messages.header
+        response = (header["flags"] & Flags.SERVER_TO_REDIR.value) != 0
+        requests = np.flatnonzero(messages.known & ~response & (messages.session >= 0))
+        latest = np.zeros(len(self.tracker.sessions), np.int64)
+        np.maximum.at(latest, messages.session[requests], units.last_time[messages.unit[requests]])
+        for number in np.flatnonzero(latest).tolist():
+            self.tracker.sessions[number].idle_time = int(latest[number])
+        telling = messages.known & response & (messages.session >= 0) & np.isin(header["status"], _TELLING)
+        for row in np.flatnonzero(telling).tolist():
+            session = self.tracker.sessions[int(messages.session[row])]
+            self.tracker.note_status(session, int(header["status"][row]), int(units.last_time[messages.unit[row]]))
+
+    def _end_sessions(self) -> None:
+        """A session whose every channel's connection was closed has lost its transport (MS-SMB2 3.3.7.1)."""
+        for session in self.tracker.sessions:
+            links = [self._links[channel.connection.number].connection for channel in session.channel_list]
+            closed = [link.closed_time for link in links if link.closed_time is not None]
+            if session.state is not State.REMOVED and len(closed) == len(links):
+                last = max(links, key=lambda link: link.closed_time or 0)
+                session.apply(Event.TRANSPORT_LOST, max(closed), f"connection closed ({last.closed_by})")
+
+    # ------------------------------------------------------------------------------------ accounting
+
+    def _note_smb1(self, arena: memoryview, units: Units) -> None:
+        """SMB1 is not decoded, except for the negotiation that may lead to SMB2."""
+        for unit in np.flatnonzero((units.protocol == 0xFF) & ~units.incomplete).tolist():
+            start = int(units.start[unit])
+            message = arena[start : start + int(units.present[unit])]
+            reason = "SMB1 is not decoded yet"
+            if message[4] == _SMB1_NEGOTIATE and units.sender[unit] == CLIENT:
+                try:
+                    request = MultiProtocolNegotiateRequest.parse(message)
+                except ParseError as error:
+                    reason = error.reason
+                else:
+                    if request.offers_smb2:
+                        link = self._links[int(units.connection[unit])]
+                        link.smb.multi_protocol = True
+                        link.decoded[CLIENT] += int(units.present[unit]) + PREFIX
+                        continue
+            self._note(units, unit, "SMB1", int(units.present[unit]) + PREFIX, reason)
+
+    def _note_faults(self, units: Units, faults: list[Fault]) -> None:
+        for fault in faults:
+            if not units.incomplete[fault.unit]:
+                self._note(units, fault.unit, "SMB2", fault.length + PREFIX if fault.length else 0, fault.reason)
+
+    def _note_closed(self, units: Units, rows: Column, verdicts: Column) -> None:
+        for unit, verdict in zip(rows.tolist(), verdicts.tolist(), strict=True):
+            if not units.incomplete[unit]:  # those are counted by the framer
+                reason = _CLOSED_REASONS[DECRYPTIONS[verdict]]
+                self._note(units, unit, "SMB2 transform", int(units.length[unit]) + PREFIX, reason)
+
+    def _note(self, units: Units, unit: int, layer: str, length: int, reason: str) -> None:
+        self.undecoded.append(
+            Undecoded(
+                int(units.connection[unit]), int(units.sender[unit]), layer, int(units.position[unit]), length,
+                int(units.last_frame[unit]), reason,
+            )
+        )  # fmt: skip
+
+    def _count_decoded(self, units: Units, messages: Messages) -> None:
+        """Bytes of units that gave at least one known message."""
+        rows = np.unique(messages.unit[messages.known])
+        rows = rows[~units.incomplete[rows]]
+        places = units.connection[rows] * 2 + units.sender[rows]
+        totals = np.zeros(int(places.max()) + 1 if len(places) else 0, np.int64)
+        np.add.at(totals, places, units.length[rows] + PREFIX)
+        for place in np.flatnonzero(totals).tolist():
+            self._links[place // 2].decoded[place % 2] += int(totals[place])
+
+
+_CLOSED_REASONS = {
+    Decryption.NO_KEY: "encrypted, and no key was given for the session",
+    Decryption.NO_HANDSHAKE: "encrypted, and the session's handshake is not in the capture",
+    Decryption.WRONG_KEY: "encrypted, and none of the keys given fits",
+    Decryption.DAMAGED: "encrypted, and the tag does not fit: bytes were changed or lost",
+    Decryption.UNSUPPORTED: "compressed: not decoded yet",
+}
+
+
+def _split(
+    arena: memoryview, rows: Column, starts: Column, ends: Column, *, encrypted: bool
+) -> tuple[Messages, list[Fault]]:
+    unit, offset, end, faults = split_units(arena, rows, starts, ends)
+    messages = Messages.of_headers(arena, unit, offset, end, encrypted=encrypted)
+    wrong = messages.header["structure_size"] != HEADER_SIZE
+    if wrong.any():
+        faults += [
+            Fault(int(u), int(o), int(e - o), "StructureSize of the header is not 64")
+            for u, o, e in zip(unit[wrong], offset[wrong], end[wrong], strict=True)
+        ]
+        messages = messages.take(np.flatnonzero(~wrong))
+    return messages, faults
+
+
+def _join_units(arena: memoryview, framed: list[tuple[int, int, Frames]]) -> Units:
+    """One table of all units of the block, ordered by the frames that complete them."""
+    framed = [part for part in framed if len(part[2])]
+    if not framed:
+        return Units(*(np.empty(0, np.int64) for _ in Units.__slots__))
+    columns = {name: np.concatenate([getattr(part[2], name) for part in framed]) for name in Frames.__slots__}
+    connection = np.concatenate([np.full(len(frames), number) for number, _, frames in framed])
+    sender = np.concatenate([np.full(len(frames), side) for _, side, frames in framed])
+    order = np.argsort(columns["last_frame"], kind="stable")
+    start = columns["start"][order]
+    return Units(
+        *(columns[name][order] for name in Frames.__slots__),
+        connection[order],
+        sender[order],
+        everywhere(arena, "u1")[start].astype(np.int64),
+    )

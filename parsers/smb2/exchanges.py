@@ -1,0 +1,247 @@
+"""Requests with their responses, in columns: what was asked, of which file, and when it was answered.
+
+Messages come block by block; requests without a final answer wait for the next block. Each request is one row.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from parsers import ntstatus
+from parsers.growing import GrowingTable
+from parsers.smb2.create import CREATE_REQUEST, CREATE_RESPONSE
+from parsers.smb2.header import HEADER_SIZE, Command, Flags
+from parsers.smb2.messages import Messages, Units
+from parsers.smb2.names import NameTable
+from parsers.smb2.opens import OpenTable, gather_file_ids
+from parsers.smb2.pairing import latest_before
+from parsers.smb2.read_write import READ_RESPONSE, WRITE_RESPONSE
+
+__all__ = ["EXCHANGE", "UNSOLICITED", "ExchangeTable"]
+
+Column = npt.NDArray[np.int64]
+
+EXCHANGE = np.dtype(
+    [
+        ("connection", "i4"), ("message_id", "u8"), ("session", "i4"), ("session_id", "u8"), ("tree_id", "u4"),
+        ("command", "u2"), ("name", "i4"), ("open", "i4"), ("request_frame", "i8"), ("response_frame", "i8"),
+        ("request_time", "i8"), ("request_complete", "i8"), ("response_time", "i8"), ("status", "u4"),
+        ("pending_time", "i8"), ("async_id", "u8"), ("credit_charge", "u2"), ("request_length", "u4"),
+        ("response_length", "u4"),
+    ]
+)  # fmt: skip
+"""One exchange. A frame of 0 is a message that was not seen; `pending_time` is the interim response's, or 0."""
+
+UNSOLICITED = 0xFFFF_FFFF_FFFF_FFFF  # MessageId of break notifications (MS-SMB2 3.3.4.6)
+_OK = (ntstatus.STATUS_SUCCESS, ntstatus.STATUS_BUFFER_OVERFLOW)
+
+
+class ExchangeTable:
+    """All exchanges of a capture, the opens they made, and the file names they used."""
+
+    def __init__(self) -> None:
+        self.names = NameTable()
+        self.opens = OpenTable()
+        self._done = GrowingTable(EXCHANGE)
+        self._waiting = np.empty(0, EXCHANGE)
+
+    @property
+    def answered(self) -> npt.NDArray[Any]:
+        """Exchanges with a final answer, in order of the answers, then whatever `finish` added."""
+        return self._done.rows
+
+    def take_answered(self) -> npt.NDArray[Any]:
+        """Hand over the rows of `answered` and forget them."""
+        rows, self._done = self._done.rows, GrowingTable(EXCHANGE)
+        return rows
+
+    def finish(self) -> None:
+        """The capture ends: requests that wait for an answer become rows without one."""
+        self._done.append(self._waiting)
+        self._waiting = np.empty(0, EXCHANGE)
+
+    def feed(self, arena: memoryview, units: Units, messages: Messages) -> None:
+        """Take the messages of one block, in order; fills `messages.name`."""
+        response = (messages.header["flags"] & Flags.SERVER_TO_REDIR.value) != 0
+        solicited = messages.known & (messages.header["message_id"] != UNSOLICITED)
+        # CANCEL has the MessageId of what it cancels and no answer of its own (MS-SMB2 3.2.4.24).
+        requests = np.flatnonzero(solicited & ~response & (messages.header["command"] != Command.CANCEL))
+        responses = np.flatnonzero(solicited & response)
+        waiting = len(self._waiting)
+        active = np.concatenate([self._waiting, _begin(messages, units, requests)])
+        self._name_creates(arena, messages, requests, active["name"][waiting:])
+        answered = _pair(active, waiting, messages, units, requests, responses)
+        known = answered >= 0
+        final = messages.header["status"][responses] != ntstatus.STATUS_PENDING
+        orphans = _orphans(messages, units, responses[~known & final])
+        _note_responses(active, answered[known], messages, units, responses[known], final[known])
+        new_opens, create_rows = self._open(arena, messages, responses[known & final], answered[known & final], active)
+        self._resolve(arena, messages, requests, active, waiting, new_opens, create_rows)
+        self._finish_opens(arena, messages, responses[known & final], answered[known & final], active)
+        messages.name[responses[known]] = active["name"][answered[known]]
+        self.opens.end_block(new_opens)
+        is_done = np.zeros(len(active), np.bool_)
+        is_done[answered[known & final]] = True
+        self._done.append(active[is_done])
+        self._done.append(orphans)
+        self._waiting = active[~is_done]
+
+    def _name_creates(
+        self, arena: memoryview, messages: Messages, requests: Column, names: npt.NDArray[np.int32]
+    ) -> None:
+        """Read the name of every CREATE request whose name lies inside of it."""
+        messages.name[requests] = -1
+        creates = np.flatnonzero(messages.header["command"][requests] == Command.CREATE)
+        rows = requests[creates]
+        whole = messages.offset[rows] + HEADER_SIZE + CREATE_REQUEST.size <= messages.end[rows]
+        rows, creates = rows[whole], creates[whole]
+        fixed = CREATE_REQUEST.gather(arena, messages.offset[rows] + HEADER_SIZE)
+        start = messages.offset[rows] + fixed["name_offset"]
+        end = start + fixed["name_length"]
+        inside = end <= messages.end[rows]
+        messages.name[rows[inside]] = self.names.numbers(arena, start[inside], end[inside])
+        names[creates] = messages.name[rows]
+
+    def _open(
+        self, arena: memoryview, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
+    ) -> tuple[Column, Column]:
+        """Add the opens that CREATE responses made; returns their numbers and the rows of the responses."""
+        header = messages.header[finals]
+        made = (header["command"] == Command.CREATE) & (header["status"] == ntstatus.STATUS_SUCCESS)
+        made &= messages.offset[finals] + HEADER_SIZE + CREATE_RESPONSE.size <= messages.end[finals]
+        rows, exchanges = finals[made], answered[made]
+        numbers = self.opens.add(arena, messages, rows, active[exchanges])
+        active["open"][exchanges] = numbers
+        return numbers, rows
+
+    def _resolve(
+        self,
+        arena: memoryview,
+        messages: Messages,
+        requests: Column,
+        active: npt.NDArray[Any],
+        waiting: int,
+        new_opens: Column,
+        create_rows: Column,
+    ) -> None:
+        """Find out which file each request of the block speaks of."""
+        rows, file_ids = gather_file_ids(arena, messages, requests)
+        related = (file_ids["persistent"] == UNSOLICITED) & (file_ids["volatile"] == UNSOLICITED)
+        named = rows[~related]
+        found = self.opens.find(file_ids[~related], messages.session[named], named, new_opens, create_rows)
+        number = np.full(len(messages), -1, np.int64)
+        number[named] = found
+        hit = found >= 0
+        messages.name[named[hit]] = self.opens.rows["name"][found[hit]]
+        number[requests] = np.where(number[requests] >= 0, number[requests], active["open"][waiting:])
+        _inherit(messages, requests, rows[related], number)
+        active["open"][waiting:] = number[requests]
+        active["name"][waiting:] = messages.name[requests]
+
+    def _finish_opens(
+        self, arena: memoryview, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
+    ) -> None:
+        """CLOSE ends an open; READ and WRITE move bytes."""
+        self._adopt_from_compound(messages, finals, answered, active)
+        numbers = active["open"][answered].astype(np.int64)
+        command, status = messages.header["command"][finals], messages.header["status"][finals]
+        success = (numbers >= 0) & np.isin(status, _OK)
+        closed = success & (command == Command.CLOSE)
+        times, frames = active["response_time"][answered], active["response_frame"][answered]
+        self.opens.close(numbers[closed], times[closed], frames[closed])
+        for kind, layout, field, column in (
+            (Command.READ, READ_RESPONSE, "data_length", "bytes_read"),
+            (Command.WRITE, WRITE_RESPONSE, "count", "bytes_written"),
+        ):
+            moved = np.flatnonzero(success & (command == kind))
+            body = messages.offset[finals[moved]] + HEADER_SIZE
+            moved = moved[body + layout.size <= messages.end[finals[moved]]]
+            amounts = layout.gather(arena, messages.offset[finals[moved]] + HEADER_SIZE)[field]
+            self.opens.transfer(column, numbers[moved], amounts.astype(np.int64))
+
+    def _adopt_from_compound(
+        self, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
+    ) -> None:
+        """A related request learns its open from the CREATE response in the same compound response."""
+        lost = active["open"][answered] < 0
+        if not lost.any():
+            return
+        is_create = (messages.header["command"][finals] == Command.CREATE) & ~lost
+        source = latest_before((messages.unit[finals],), finals, is_create)
+        adopt = lost & (source >= 0) & ((messages.header["flags"][finals] & Flags.RELATED_OPERATIONS.value) != 0)
+        active["open"][answered[adopt]] = active["open"][answered[source[adopt]]]
+
+
+def _begin(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
+    """A row of `EXCHANGE` for each request."""
+    new = np.zeros(len(rows), EXCHANGE)
+    header, unit = messages.header[rows], messages.unit[rows]
+    for name in ("message_id", "session_id", "command", "credit_charge"):
+        new[name] = header[name]
+    new["tree_id"] = header["async_id"] >> np.uint64(32)
+    new["connection"], new["session"] = units.connection[unit], messages.session[rows]
+    new["name"], new["open"] = -1, -1
+    new["request_frame"] = units.last_frame[unit]
+    new["request_time"], new["request_complete"] = units.first_time[unit], units.last_time[unit]
+    new["request_length"] = messages.end[rows] - messages.offset[rows]
+    return new
+
+
+def _pair(
+    active: npt.NDArray[Any], waiting: int, messages: Messages, units: Units, requests: Column, responses: Column
+) -> Column:
+    """For each response the row of `active` that it answers, or -1."""
+    connection = np.concatenate([active["connection"], units.connection[messages.unit[responses]]])
+    message_id = np.concatenate([active["message_id"], messages.header["message_id"][responses]])
+    order = np.concatenate([np.full(waiting, -1), requests, responses])
+    is_request = np.arange(len(order)) < len(active)
+    return latest_before((message_id, connection), order, is_request)[len(active) :]
+
+
+def _note_responses(
+    active: npt.NDArray[Any],
+    exchanges: Column,
+    messages: Messages,
+    units: Units,
+    rows: Column,
+    final: npt.NDArray[np.bool_],
+) -> None:
+    interim, unit = ~final, messages.unit[rows]
+    active["pending_time"][exchanges[interim]] = units.last_time[unit[interim]]
+    is_async = (messages.header["flags"][rows] & Flags.ASYNC_COMMAND.value) != 0
+    active["async_id"][exchanges[is_async]] = messages.header["async_id"][rows[is_async]]
+    exchanges, rows, unit = exchanges[final], rows[final], unit[final]
+    active["response_frame"][exchanges] = units.last_frame[unit]
+    active["response_time"][exchanges] = units.last_time[unit]
+    active["status"][exchanges] = messages.header["status"][rows]
+    active["response_length"][exchanges] = messages.end[rows] - messages.offset[rows]
+    # The first leg of a session setup has no SessionId yet; its answer has.
+    fresh = (active["session_id"][exchanges] == 0) & (active["command"][exchanges] == Command.SESSION_SETUP)
+    active["session_id"][exchanges[fresh]] = messages.header["session_id"][rows[fresh]]
+    active["session"][exchanges[fresh]] = messages.session[rows[fresh]]
+
+
+def _orphans(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
+    """Responses whose request is not in the capture."""
+    alone = _begin(messages, units, rows)
+    unit = messages.unit[rows]
+    alone["request_frame"], alone["request_time"], alone["request_complete"] = 0, 0, 0
+    alone["response_frame"], alone["response_time"] = units.last_frame[unit], units.last_time[unit]
+    alone["status"] = messages.header["status"][rows]
+    alone["response_length"], alone["request_length"] = alone["request_length"], 0
+    return alone
+
+
+def _inherit(messages: Messages, requests: Column, related: Column, number: Column) -> None:
+    """A related request speaks of the file of the request before it in its compound (MS-SMB2 3.2.4.1.4)."""
+    if len(related) == 0:
+        return
+    is_source = np.ones(len(messages), np.bool_)
+    is_source[related] = False
+    source = latest_before((messages.unit[requests],), requests, is_source[requests])
+    place = np.searchsorted(requests, related)
+    has = source[place] >= 0
+    origin = requests[source[place[has]]]
+    messages.name[related[has]] = messages.name[origin]
+    number[related[has]] = number[origin]

@@ -1,0 +1,223 @@
+"""Finds the keys of sessions among what the user supplied, and proves them before they are believed.
+
+Every source gives *candidates*. A candidate becomes the session's key when a signature or an AEAD tag fits; until then
+nothing of it shows. Why no candidate exists, or none fits, is kept in words in `Session.complaints`.
+"""
+
+from parsers.errors import UnsupportedError
+from parsers.gss.ntlm.exchange import Unproven
+from parsers.keys.store import KeyStore
+from parsers.layout import Buffer
+from parsers.smb2.crypto import (
+    Cipher,
+    Decryptor,
+    Derivation,
+    SessionKeys,
+    Signer,
+    SigningAlgorithm,
+    TagError,
+    derivations,
+    derive_keys,
+)
+from parsers.smb2.dialects import Dialect
+from parsers.smb2.header import HEADER
+from parsers.smb2.logon import Logon
+from parsers.smb2.session import Authentication, Candidate, Channel, SecurityContext, Session, SmbConnection
+from parsers.smb2.state import State
+from parsers.verdicts import Decryption
+
+__all__ = ["KeyFinder"]
+
+_SMB2 = (Dialect.SMB_2_0_2, Dialect.SMB_2_1)
+_CIPHERS_BY_KEY_SIZE = {16: (Cipher.AES_128_GCM, Cipher.AES_128_CCM), 32: (Cipher.AES_256_GCM, Cipher.AES_256_CCM)}
+_CLIENT = 0
+
+
+class KeyFinder:
+    """Keys of all sessions of a capture, from one store."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    def describe(self, session: Session, authentication: Authentication) -> None:
+        """Note mechanism and user, which the tokens show without any key."""
+        logon = Logon.of(authentication)
+        session.mechanism = logon.mechanism or session.mechanism
+        if logon.user is not None and session.user_name is None:
+            session.security_context = SecurityContext(logon.user, logon.domain, logon.workstation)
+            session.user_name = logon.user
+
+    # ------------------------------------------------------------------------------------ candidates
+
+    def prepare_unseen(self, session: Session) -> None:
+        """Collect what can be tried without a handshake; its setup may follow, or have been before the capture."""
+        for given in self._store.direction_keys_for(session.session_id):
+            size = len(given.client_to_server or given.server_to_client or b"")
+            ciphers: tuple[int, ...] = _CIPHERS_BY_KEY_SIZE[size]
+            if session.cipher in ciphers:
+                ciphers = (session.cipher,)
+            keys = SessionKeys(b"", b"", given.client_to_server, given.server_to_client)
+            session.candidates.append(Candidate(keys, given.provenance, ciphers, ()))
+        if session.dialect is None:
+            for key in self._store.session_keys_for(session.session_id):
+                self._add_without_handshake(session, key.key, key.provenance)
+
+    def prepare(self, session: Session, authentication: Authentication) -> None:
+        """Collect the candidates of a session that has just been set up."""
+        if session.is_anonymous or session.is_guest:
+            kind = "anonymous" if session.is_anonymous else "guest"
+            session.complaints.append(f"{kind} session: it has no keys")
+        preauth = authentication.preauth_hash or None
+        for given in self._store.session_keys_for(session.session_id):
+            self._add_derived(session, given.key, preauth, given.provenance)
+        found = Logon.of(authentication).session_key(self._store.credentials)
+        if isinstance(found, Unproven):
+            session.complaints.append(found.reason)
+            session.complaint_verdict = found.verdict
+            return
+        self._add_derived(session, found.key, preauth, f"{found.provenance}, proved by {found.proof}")
+        if session.candidates and session.dialect in _SMB2:
+            # Nothing is derived in these dialects: what proved the password has proved the session's keys.
+            self._adopt(session, session.candidates[-1])
+
+    def _add_without_handshake(self, session: Session, key: bytes, provenance: str) -> None:
+        """The dialect is unknown: 2.x and 3.0.x need the session key alone, 3.1.1 needs the handshake too."""
+        middle = derive_keys(dialect=Dialect.SMB_3_0, session_key=key)
+        old = derive_keys(dialect=Dialect.SMB_2_1, session_key=key)
+        session.candidates.append(
+            Candidate(middle, provenance, (Cipher.AES_128_CCM,), (SigningAlgorithm.AES_CMAC,), key)
+        )
+        session.candidates.append(Candidate(old, provenance, (), (SigningAlgorithm.HMAC_SHA256,), key))
+
+    def _add_derived(self, session: Session, key: bytes, preauth: bytes | None, provenance: str) -> None:
+        if session.dialect is None:
+            session.complaints.append("the NEGOTIATE response is not in the capture, so the dialect is unknown")
+            return
+        if session.dialect == Dialect.SMB_3_1_1 and preauth is None:
+            session.complaints.append(
+                "the handshake is not whole in the capture, and 3.1.1 keys depend on all of it: give direction keys"
+            )
+            return
+        for way, keys in self._derivations(session, key, preauth):
+            note = provenance if way is Derivation.SPECIFIED else f"{provenance}; {way}"
+            ciphers = () if session.cipher is None else (session.cipher,)
+            algorithms = _signing_algorithms(session.connection, session)
+            session.candidates.append(Candidate(keys, note, ciphers, algorithms, key))
+
+    def _derivations(self, session: Session, key: bytes, preauth: bytes | None) -> list[tuple[Derivation, SessionKeys]]:
+        assert session.dialect is not None  # every caller has checked it
+        try:
+            return list(
+                derivations(dialect=session.dialect, session_key=key, preauth_hash=preauth, cipher=session.cipher)
+            )
+        except UnsupportedError as error:
+            session.complaints.append(str(error))
+            return []
+
+    # ------------------------------------------------------------------------------------ proofs
+
+    def prove_by_signature(self, session: Session, message: Buffer) -> Signer | None:
+        """Find the candidate whose signing key made the signature of `message`."""
+        for candidate in session.candidates:
+            for algorithm in candidate.signing_algorithms:
+                signer = Signer(algorithm=algorithm, key=candidate.keys.signing)
+                if signer.verify(message):
+                    session.signer = session.channel_list[0].signer = signer
+                    session.signing_algorithm = algorithm
+                    self._adopt(session, candidate)
+                    return signer
+        return None
+
+    def prove_by_tag(self, session: Session, sender: int, transform: memoryview) -> Decryptor | None:
+        """Find the candidate, and the cipher, whose key opens `transform`."""
+        for candidate in session.candidates:
+            keys = candidate.keys
+            key = keys.client_to_server if sender == _CLIENT else keys.server_to_client
+            if key is None:
+                continue
+            for cipher in candidate.ciphers:
+                decryptor = Decryptor(cipher=cipher, key=key)
+                try:
+                    decryptor.decrypt(transform)
+                except TagError:
+                    continue
+                session.decryptors[sender] = decryptor
+                session.cipher = cipher
+                self._adopt(session, candidate)
+                return decryptor
+        return None
+
+    def prepare_channel(
+        self, session: Session, channel: Channel, authentication: Authentication, message: memoryview
+    ) -> None:
+        """Derive a bound channel's signing key (MS-SMB2 3.3.5.5.3).
+
+        `message` is the successful response, which is signed with it.
+        """
+        found = Logon.of(authentication).session_key(self._store.credentials)
+        if isinstance(found, Unproven) or session.dialect is None:
+            return
+        for _, keys in self._derivations(session, found.key, authentication.preauth_hash or None):
+            for algorithm in _signing_algorithms(channel.connection, session):
+                signer = Signer(algorithm=algorithm, key=keys.signing)
+                if signer.verify(message):
+                    channel.signing_key, channel.signer = keys.signing, signer
+                    return
+
+    def _adopt(self, session: Session, candidate: Candidate) -> None:
+        """A candidate is proved: these are the session's keys. Direction keys know nothing of the others."""
+        keys = candidate.keys
+        session.decryption_key, session.encryption_key = keys.client_to_server, keys.server_to_client
+        session.signing_key = keys.signing or session.signing_key
+        session.application_key = keys.application or session.application_key
+        if candidate.session_key is not None:
+            session.session_key = candidate.session_key[:16]
+            session.full_session_key = candidate.session_key
+        session.provenance = session.provenance or candidate.provenance
+
+    # ------------------------------------------------------------------------------------ use
+
+    def signer(self, session: Session, connection: SmbConnection, message: Buffer) -> Signer | None:
+        """What checks messages of this session on this connection: the channel's key (MS-SMB2 3.3.4.1.1)."""
+        for channel in reversed(session.channel_list):
+            if channel.connection is connection:
+                if channel is not session.channel_list[0]:
+                    return channel.signer
+                break
+        return session.signer or self._first_signer(session, message)
+
+    def signer_of_setup(self, session: Session, connection: SmbConnection, message: Buffer) -> Signer | None:
+        """What checks a SESSION_SETUP: the session's own key, on a channel too, until the binding succeeds."""
+        header = HEADER.parse(message)
+        if header.is_response and header.status == 0:
+            return self.signer(session, connection, message)
+        return session.signer or self._first_signer(session, message)
+
+    def _first_signer(self, session: Session, message: Buffer) -> Signer | None:
+        if session.session_key is not None and session.dialect in _SMB2 and session.signing_key is not None:
+            session.signer = Signer(algorithm=SigningAlgorithm.HMAC_SHA256, key=session.signing_key)
+            return session.signer
+        return self.prove_by_signature(session, message)
+
+    def verdict_on_failure(self, session: Session) -> Decryption:
+        """Why an encrypted message of a session without proved keys stays closed."""
+        if session.candidates:
+            return Decryption.WRONG_KEY
+        if session.complaint_verdict is not None:
+            return session.complaint_verdict
+        if session.complaints or (session.state is State.UNSEEN and self._store):
+            return Decryption.NO_HANDSHAKE
+        return Decryption.NO_KEY
+
+    def verdict_without_trying(self, session: Session) -> Decryption:
+        """The verdict on an encrypted message of which the end is missing."""
+        return Decryption.DAMAGED if session.provenance is not None else self.verdict_on_failure(session)
+
+
+def _signing_algorithms(connection: SmbConnection, session: Session) -> tuple[int, ...]:
+    """The one that was negotiated; AES-CMAC where 3.x says nothing (MS-SMB2 3.3.5.4)."""
+    if session.dialect in _SMB2:
+        return (SigningAlgorithm.HMAC_SHA256,)
+    if session.dialect == Dialect.SMB_3_1_1 and connection.signing_algorithm is not None:
+        return (connection.signing_algorithm,)
+    return (SigningAlgorithm.AES_CMAC,)

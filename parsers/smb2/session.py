@@ -1,0 +1,174 @@
+"""What is known of SMB2 sessions, their channels and tree connects, and of the connections that carry them.
+
+Members have the names of MS-SMB2 3.3.1.7 to 3.3.1.9. What a capture does not show is None: unknown, not guessed.
+Times are integer nanoseconds since 1970.
+"""
+
+from dataclasses import dataclass, field
+
+from parsers.smb2.crypto import PREAUTH_START, Decryptor, SessionKeys, Signer
+from parsers.smb2.negotiate import NegotiateRequest, NegotiateResponse
+from parsers.smb2.state import Event, State, next_state
+from parsers.verdicts import Decryption
+
+__all__ = ["Authentication", "Candidate", "Channel", "SecurityContext", "Session", "SmbConnection", "TreeConnect"]
+
+
+@dataclass(slots=True)
+class SecurityContext:
+    """Who the session belongs to, as far as its authentication shows. `groups` are SIDs from a Kerberos PAC."""
+
+    user: str | None = None
+    domain: str | None = None
+    workstation: str | None = None
+    groups: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class TreeConnect:
+    """MS-SMB2 3.3.1.9, as observed."""
+
+    tree_id: int
+    session: "Session"
+    path: str | None = None
+    share_type: int | None = None
+    share_flags: int | None = None
+    capabilities: int | None = None
+    maximal_access: int | None = None
+    connected: int | None = None
+    disconnected: int | None = None
+
+    @property
+    def encrypt_data(self) -> bool | None:
+        """TreeConnect.Share.EncryptData: SMB2_SHAREFLAG_ENCRYPT_DATA (MS-SMB2 2.2.10)."""
+        return None if self.share_flags is None else bool(self.share_flags & 0x8000)
+
+
+@dataclass(slots=True)
+class Channel:
+    """MS-SMB2 3.3.1.14: a connection that the session was bound to. `signer` checks what goes over it."""
+
+    connection: "SmbConnection"
+    bound: int | None
+    signing_key: bytes | None = field(default=None, repr=False)
+    signer: Signer | None = field(default=None, repr=False)
+    lost: int | None = None
+
+
+@dataclass(slots=True)
+class Candidate:
+    """Keys that may be this session's, and where they come from in words."""
+
+    keys: SessionKeys = field(repr=False)
+    provenance: str
+    ciphers: tuple[int, ...]
+    signing_algorithms: tuple[int, ...]
+    session_key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class Authentication:
+    """One run of SESSION_SETUP legs: a first authentication, a re-authentication, or a binding.
+
+    `preauth_hash` covers the legs so far (MS-SMB2 3.3.5.5); `client_tokens` and `server_tokens` are GSS tokens as sent.
+    """
+
+    preauth_hash: bytes
+    started: int
+    new_session: bool = False
+    session: "Session | None" = None
+    binding: bool = False
+    reauthentication: bool = False
+    previous_session_id: int = 0
+    security_mode: int = 0
+    client_tokens: list[bytes] = field(default_factory=list)
+    server_tokens: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class SmbConnection:
+    """MS-SMB2 3.3.1.7, as observed: one transport connection that carries SMB2.
+
+    `preauth_integrity_hash_value` is None where the NEGOTIATE pair was not seen whole.
+    """
+
+    number: int
+    server: tuple[int, int]  # address number and port
+    negotiate_request: NegotiateRequest | None = None
+    negotiate_response: NegotiateResponse | None = None
+    multi_protocol: bool = False
+    dialect: int | None = None
+    cipher: int | None = None
+    signing_algorithm: int | None = None
+    compression: tuple[int, ...] = ()
+    preauth_integrity_hash_value: bytes | None = PREAUTH_START
+    sessions: "dict[int, list[tuple[int, Session]]]" = field(default_factory=dict)  # id -> (since frame, session)
+    authentications: dict[int, Authentication] = field(default_factory=dict)  # by SessionId
+    pending_setups: dict[int, Authentication] = field(default_factory=dict)  # first legs, by MessageId
+    pending_trees: dict[int, str] = field(default_factory=dict)  # share paths, by MessageId
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """MS-SMB2 3.3.1.8, every member, as observed from outside, and what diagnosis needs beside them.
+
+    `session_global_id` never goes over the wire. `decryption_key` is the client-to-server key and `encryption_key`
+    the server-to-client key, since the specification speaks as the server.
+    """
+
+    number: int
+    session_id: int
+    connection: SmbConnection
+    state: State = State.UNSEEN
+    security_context: SecurityContext | None = None
+    is_anonymous: bool | None = None
+    is_guest: bool | None = None
+    session_key: bytes | None = field(default=None, repr=False)
+    signing_required: bool | None = None
+    open_table: list[int] = field(default_factory=list)  # rows of the table of opens
+    tree_connect_table: list[TreeConnect] = field(default_factory=list)
+    expiration_time: int | None = None
+    session_global_id: int | None = None
+    creation_time: int | None = None
+    idle_time: int | None = None
+    user_name: str | None = None
+    channel_list: list[Channel] = field(default_factory=list)
+    encrypt_data: bool | None = None
+    encryption_key: bytes | None = field(default=None, repr=False)
+    decryption_key: bytes | None = field(default=None, repr=False)
+    signing_key: bytes | None = field(default=None, repr=False)
+    application_key: bytes | None = field(default=None, repr=False)
+    supports_notification: bool | None = None
+    preauth_integrity_hash_value: bytes | None = None
+    full_session_key: bytes | None = field(default=None, repr=False)
+
+    previous_session_id: int | None = None
+    dialect: int | None = None
+    cipher: int | None = None
+    signing_algorithm: int | None = None
+    mechanism: str | None = None
+    ended_by: str | None = None
+    ended_time: int | None = None
+    first_frame: int | None = None
+    reauthentications: int = 0
+
+    candidates: list[Candidate] = field(default_factory=list, repr=False)
+    provenance: str | None = None  # where the proved keys come from
+    complaints: list[str] = field(default_factory=list)  # why no key was found, in words
+    complaint_verdict: Decryption | None = None  # the same for counting
+    decryptors: list[Decryptor | None] = field(default_factory=lambda: [None, None], repr=False)  # by sender
+    signer: Signer | None = field(default=None, repr=False)
+    opened: int = 0  # encrypted units that were decrypted
+    closed: int = 0  # encrypted units that were not
+    damaged_frames: list[int] = field(default_factory=list)
+
+    def apply(self, event: Event, time: int, ended_by: str | None = None) -> None:
+        """Go to the next state; note how the session ended the first time that it does."""
+        self.state = next_state(self.state, event)
+        if self.state is State.REMOVED and self.ended_by is None:
+            self.ended_by, self.ended_time = ended_by, time
+
+    @property
+    def keys_proved(self) -> bool:
+        """Whether a signature or a tag has shown that the keys are this session's."""
+        return self.provenance is not None

@@ -1,0 +1,56 @@
+"""Checks the signatures of a block's plain messages (MS-SMB2 3.1.4.1, 3.1.5.1)."""
+
+import numpy as np
+
+from parsers.smb2.crypto import Signer
+from parsers.smb2.header import Command, Flags
+from parsers.smb2.keying import KeyFinder
+from parsers.smb2.messages import SIGNATURES, Messages, Units
+from parsers.smb2.session import Session, SmbConnection
+from parsers.verdicts import Signature
+
+__all__ = ["verify_signatures"]
+
+_VALID, _INVALID, _NO_KEY = (SIGNATURES.index(v) for v in (Signature.VALID, Signature.INVALID, Signature.NO_KEY))
+
+
+def verify_signatures(
+    arena: memoryview,
+    units: Units,
+    messages: Messages,
+    sessions: list[Session],
+    connections: dict[int, SmbConnection],
+    keys: KeyFinder,
+) -> None:
+    """Give every signed plain message its verdict in `messages.signature`.
+
+    A message of which the end is missing cannot be checked: `no_key` would be untrue, so it keeps `unsigned`'s place
+    only if it is unsigned; a signed one counts as `invalid` never, but as `no_key` with the unit marked incomplete.
+    """
+    signed = (messages.header["flags"] & Flags.SIGNED.value) != 0
+    rows = np.flatnonzero(messages.known & ~messages.encrypted & signed)
+    if len(rows) == 0:
+        return
+    verdicts = np.full(len(rows), _NO_KEY, np.uint8)
+    whole = ~units.incomplete[messages.unit[rows]]
+    signers: dict[tuple[int, int], Signer | None] = {}
+    columns = (
+        messages.offset[rows], messages.end[rows], messages.session[rows], units.connection[messages.unit[rows]],
+        messages.header["command"][rows] == Command.SESSION_SETUP, whole,
+    )  # fmt: skip
+    for index, (offset, end, number, connection, is_setup, complete) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
+    ):
+        if number < 0 or not complete:
+            continue
+        message = arena[offset:end]
+        if is_setup:
+            signer = keys.signer_of_setup(sessions[number], connections[connection], message)
+        else:
+            place = (number, connection)
+            if place not in signers or signers[place] is None:
+                signers[place] = keys.signer(sessions[number], connections[connection], message)
+            signer = signers[place]
+        if signer is not None:
+            verdicts[index] = _VALID if signer.verify(message) else _INVALID
+    messages.signature[rows] = verdicts

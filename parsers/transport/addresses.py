@@ -1,0 +1,41 @@
+"""Addresses as small integers, so that flows can be grouped in columns."""
+
+import ipaddress
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["AddressBook"]
+
+
+class AddressBook:
+    """Gives every network address a number, the same for as long as the book lives.
+
+    An address is its packed bytes: 4 for IPv4, 16 for IPv6.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._packed: list[bytes] = []
+
+    def number(self, packed: bytes) -> int:
+        """The number of one packed address."""
+        known = self._numbers.get(packed)
+        if known is None:
+            known = self._numbers[packed] = len(self._packed)
+            self._packed.append(packed)
+        return known
+
+    def number_ipv4(self, addresses: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+        """Numbers of many IPv4 addresses, given as big-endian integers in native order."""
+        unique, inverse = np.unique(addresses, return_inverse=True)
+        numbers = [self.number(value.to_bytes(4, "big")) for value in unique.tolist()]
+        return np.array(numbers, np.int64)[inverse]
+
+    def number_ipv6(self, addresses: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+        """Numbers of many IPv6 addresses, given as 16-byte void items."""
+        return np.array([self.number(packed) for packed in addresses.tolist()], np.int64)
+
+    def text(self, number: int) -> str:
+        """The address in its usual notation."""
+        return str(ipaddress.ip_address(self._packed[number]))

@@ -1,0 +1,256 @@
+"""IPv4, IPv6 and TCP headers in columns: packets -> TCP segments."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from parsers.capture.packets import PacketBlock
+from parsers.layout import U8, U16, U32, Buffer, Bytes16, Layout
+from parsers.transport.addresses import AddressBook
+from parsers.transport.link import ARP, IPV4, IPV6, locate_network_headers
+from parsers.transport.uncommon import Unwrapper
+
+__all__ = ["ACK", "FIN", "RST", "SYN", "SegmentDecoder", "Segments"]
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+_TCP, _UDP = 6, 17
+_VXLAN_PORT = 4789  # RFC 7348 5
+_FRAGMENT = 0x3FFF  # MF bit and fragment offset; DF does not matter
+
+
+class Ipv4Header(NamedTuple):
+    """RFC 791 3.1, without options."""
+
+    version_ihl: U8
+    tos: U8
+    total_length: U16
+    identification: U16
+    flags_fragment: U16
+    ttl: U8
+    protocol: U8
+    checksum: U16
+    source: U32
+    destination: U32
+
+
+class Ipv6Header(NamedTuple):
+    """RFC 8200 3."""
+
+    version_class_label: U32
+    payload_length: U16
+    next_header: U8
+    hop_limit: U8
+    source: Bytes16
+    destination: Bytes16
+
+
+class TcpHeader(NamedTuple):
+    """RFC 9293 3.1, without options."""
+
+    source_port: U16
+    destination_port: U16
+    sequence: U32
+    acknowledgment: U32
+    data_offset: U8
+    flags: U8
+    window: U16
+    checksum: U16
+    urgent: U16
+
+
+IPV4_HEADER = Layout(Ipv4Header, byteorder=">")
+IPV6_HEADER = Layout(Ipv6Header, byteorder=">")
+TCP_HEADER = Layout(TcpHeader, byteorder=">")
+
+Column = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Segments:
+    """TCP segments of one block, in order of frames. Every column is int64 of shape (n,).
+
+    `source` and `destination` are numbers of the address book; `offset` is where the payload begins in `buffer`,
+    `length` its captured bytes, `missing` the bytes that were on the wire and not captured (snap length).
+    `connection` is -1 until the connection tracker has seen the segments.
+    `buffer` lives as long as the packet block that it came from.
+    """
+
+    buffer: Buffer
+    frame: Column
+    time: Column
+    source: Column
+    destination: Column
+    source_port: Column
+    destination_port: Column
+    sequence: Column
+    acknowledgment: Column
+    flags: Column
+    window: Column
+    offset: Column
+    length: Column
+    missing: Column
+    connection: Column
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(slots=True)
+class _Network:
+    """The packets of one address family whose transport header follows at once."""
+
+    rows: Column
+    protocol: Column
+    source: Column
+    destination: Column
+    start: Column  # of the transport header
+    end: Column  # of the packet as it was on the wire
+    captured_end: Column
+
+
+class SegmentDecoder:
+    """Turns packet blocks into segments; remembers fragments and addresses between blocks.
+
+    `passed_over` counts the packets that are no TCP segment, by reason.
+    """
+
+    def __init__(self) -> None:
+        self.book = AddressBook()
+        self.passed_over: Counter[str] = Counter()
+        self._unwrapper = Unwrapper()
+
+    def decode(self, block: PacketBlock) -> Segments:
+        """All TCP segments of a block, those inside of tunnels and fragments included."""
+        starts, types = locate_network_headers(block)
+        ends = block.offset + block.captured
+        wire_ends = block.offset + block.length
+        plain, unusual = self._networks(block.buffer, starts, ends, wire_ends, types)
+        parts = [self._segments(block.buffer, network, block.frame, block.time) for network in plain]
+        if len(unusual) == 0:
+            return _concatenate(block.buffer, parts)
+        inner, frames, times = self._unwrapper.unwrap(block.buffer, starts, ends, types, unusual, block)
+        self.passed_over.update(self._unwrapper.take_reasons())
+        buffer = bytearray(block.buffer) + inner.buffer
+        shift = len(block.buffer)
+        plain, _ = self._networks(buffer, inner.offset + shift, inner.end + shift, inner.end + shift, inner.ethertype)
+        parts += [self._segments(buffer, network, frames, times) for network in plain]
+        return _concatenate(buffer, parts)
+
+    def _networks(
+        self, buffer: Buffer, starts: Column, ends: Column, wire_ends: Column, types: Column
+    ) -> tuple[list[_Network], Column]:
+        """Split packets into those that are plain IPv4 or IPv6 and the rows that need unwrapping."""
+        unusual = [np.flatnonzero((types != IPV4) & (types != IPV6) & (types != ARP))]
+        self.passed_over["ARP"] += int(np.count_nonzero(types == ARP))
+        networks = []
+        for ethertype, layout, decode in ((IPV4, IPV4_HEADER, self._ipv4), (IPV6, IPV6_HEADER, self._ipv6)):
+            rows = np.flatnonzero((types == ethertype) & (starts + layout.size <= ends))
+            self.passed_over["cut in the IP header"] += int(np.count_nonzero(types == ethertype)) - len(rows)
+            if len(rows) == 0:
+                continue
+            headers = layout.gather(buffer, starts[rows])
+            network, odd = decode(headers, rows, starts[rows], ends[rows], wire_ends[rows])
+            tunnel = self._is_vxlan(buffer, network)
+            unusual += [rows[odd], network.rows[tunnel]]
+            networks.append(network)
+        return networks, np.sort(np.concatenate(unusual))
+
+    def _ipv4(
+        self, headers: npt.NDArray[Any], rows: Column, starts: Column, ends: Column, wire_ends: Column
+    ) -> tuple[_Network, npt.NDArray[np.bool_]]:
+        header_length = (headers["version_ihl"] & 0x0F).astype(np.int64) * 4
+        total = headers["total_length"].astype(np.int64)
+        # Segmentation offload leaves the length 0: the frame's own length holds then.
+        end = np.where(total == 0, wire_ends, starts + total)
+        protocol = headers["protocol"].astype(np.int64)
+        well_formed = (headers["version_ihl"] >> 4 == 4) & (header_length >= 20) & (starts + header_length <= end)
+        fragment = (headers["flags_fragment"] & _FRAGMENT) != 0
+        common = well_formed & ~fragment & ((protocol == _TCP) | (protocol == _UDP))
+        self.passed_over["malformed IP header"] += int(np.count_nonzero(~well_formed))
+        network = _Network(
+            rows[common],
+            protocol[common],
+            self.book.number_ipv4(headers["source"][common]),
+            self.book.number_ipv4(headers["destination"][common]),
+            (starts + header_length)[common],
+            end[common],
+            np.minimum(end, ends)[common],
+        )
+        return network, well_formed & ~common
+
+    def _ipv6(
+        self, headers: npt.NDArray[Any], rows: Column, starts: Column, ends: Column, wire_ends: Column
+    ) -> tuple[_Network, npt.NDArray[np.bool_]]:
+        payload = headers["payload_length"].astype(np.int64)
+        end = np.where(payload == 0, wire_ends, starts + IPV6_HEADER.size + payload)
+        protocol = headers["next_header"].astype(np.int64)
+        well_formed = headers["version_class_label"] >> 28 == 6
+        common = well_formed & ((protocol == _TCP) | (protocol == _UDP))
+        self.passed_over["malformed IP header"] += int(np.count_nonzero(~well_formed))
+        network = _Network(
+            rows[common],
+            protocol[common],
+            self.book.number_ipv6(headers["source"][common]),
+            self.book.number_ipv6(headers["destination"][common]),
+            starts[common] + IPV6_HEADER.size,
+            end[common],
+            np.minimum(end, ends)[common],
+        )
+        return network, well_formed & ~common
+
+    def _is_vxlan(self, buffer: Buffer, network: _Network) -> Column:
+        """Indices into the network of UDP packets to the VXLAN port; all UDP is counted as passed over."""
+        udp = np.flatnonzero((network.protocol == _UDP) & (network.start + 8 <= network.captured_end))
+        ports = TCP_HEADER_PORTS.gather(buffer, network.start[udp])["destination_port"]
+        tunnels = udp[ports == _VXLAN_PORT]
+        self.passed_over["UDP"] += int(np.count_nonzero(network.protocol == _UDP)) - len(tunnels)
+        return tunnels
+
+    def _segments(self, buffer: Buffer, network: _Network, frames: Column, times: Column) -> Segments:
+        tcp = network.protocol == _TCP
+        whole = np.flatnonzero(tcp & (network.start + TCP_HEADER.size <= network.captured_end))
+        self.passed_over["cut in the TCP header"] += int(np.count_nonzero(tcp)) - len(whole)
+        headers = TCP_HEADER.gather(buffer, network.start[whole])
+        header_length = (headers["data_offset"] >> 4).astype(np.int64) * 4
+        payload = network.start[whole] + header_length
+        good = (header_length >= TCP_HEADER.size) & (payload <= network.end[whole])
+        self.passed_over["malformed TCP header"] += len(whole) - int(np.count_nonzero(good))
+        whole, headers, payload = whole[good], headers[good], payload[good]
+        length = np.maximum(network.captured_end[whole] - payload, 0)
+        rows = network.rows[whole]
+        return Segments(
+            buffer,
+            frames[rows],
+            times[rows],
+            network.source[whole],
+            network.destination[whole],
+            *(headers[name].astype(np.int64) for name in _TCP_COLUMNS),
+            payload,
+            length,
+            network.end[whole] - payload - length,
+            np.full(len(whole), -1, np.int64),
+        )
+
+
+class _Ports(NamedTuple):
+    source_port: U16
+    destination_port: U16
+
+
+TCP_HEADER_PORTS = Layout(_Ports, byteorder=">")
+_TCP_COLUMNS = ("source_port", "destination_port", "sequence", "acknowledgment", "flags", "window")
+
+
+def _concatenate(buffer: Buffer, parts: list[Segments]) -> Segments:
+    """One table in order of frames; every part's offsets already count from the same buffer's start."""
+    if len(parts) == 1:
+        return parts[0]
+    names = Segments.__slots__[1:]
+    columns = [
+        np.concatenate([getattr(part, name) for part in parts]) if parts else np.empty(0, np.int64) for name in names
+    ]
+    order = np.argsort(columns[0], kind="stable")
+    return Segments(buffer, *(column[order] for column in columns))
