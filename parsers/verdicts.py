@@ -18,7 +18,11 @@ class Decryption(StrEnum):
 
 
 class Signature(StrEnum):
-    """Whether a signed message is what its sender wrote. `NOT_COVERED`: the transform header's tag protects it."""
+    """Whether a signed message is what its sender wrote.
+
+    `NOT_COVERED`: nothing of the message's own signs it. The tag of its transform header protects it, or the server did
+    not know the session and sent the request's header back, flag and signature included.
+    """
 
     UNSIGNED = "unsigned"
     VALID = "valid"

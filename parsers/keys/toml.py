@@ -23,7 +23,7 @@ _HEADER = re.compile(r"""\s*\[\[?\s*["']?([A-Za-z0-9_-]+)""")
 _KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
 _DECODE_ERROR = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
 _HEX_ID = re.compile("0[xX][0-9a-fA-F]{1,16}")
-_HEX = re.compile(r"([0-9a-fA-F]{2}\s*)+")
+_HEX = re.compile("(?:[0-9a-fA-F]{2} *)+")
 
 
 def load(path: Path | str) -> KeyStore:
@@ -35,7 +35,7 @@ def load(path: Path | str) -> KeyStore:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -82,15 +82,18 @@ class _Table:
     def check_name(self, kind: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
         """Raise unless `found` is one of the `known` names."""
         if found not in known:
-            (nearest,) = difflib.get_close_matches(found, known, n=1, cutoff=0)
-            key = found if kind == "key" else ""
-            raise self.error(key, f'unknown {kind} "{found}"; did you mean "{nearest}"?')
+            nearest = difflib.get_close_matches(found.lower(), known, n=1, cutoff=0.5)
+            hint = f'did you mean "{nearest[0]}"?' if nearest else f"known are {', '.join(known)}"
+            raise self.error(found if kind == "key" else "", f'unknown {kind} "{found}"; {hint}')
 
     def text(self, key: str) -> str | None:
         """A string, None if absent."""
         value = self.content.get(key)
         if value is not None and not isinstance(value, str):
             raise self.error(key, f'{key} must be a string: {key} = "..."')
+        if value is not None and any(character < " " for character in value):
+            # "CORPUS\bob" in double quotes is a backspace and "ob".
+            raise self.error(key, f"{key} has a control character; write text with backslashes in single quotes")
         return value
 
     def secret(self, key: str, sizes: tuple[int, ...]) -> bytes | None:
@@ -98,7 +101,7 @@ class _Table:
         value = self.text(key)
         if value is None:
             return None
-        if not _HEX.fullmatch(value.strip()) or len(secret := bytes.fromhex(value)) not in sizes:
+        if not _HEX.fullmatch(value) or len(secret := bytes.fromhex(value)) not in sizes:
             digits = " or ".join(str(2 * size) for size in sizes)
             raise self.error(key, f"{key} must have {digits} hexadecimal digits")
         return secret
@@ -118,19 +121,18 @@ class _Table:
 def _add(store: KeyStore, table: _Table) -> None:
     for key in table.content:
         table.check_name("key", key, _KNOWN[table.name])
-    try:
-        if table.name == "user":
-            _add_user(store, table)
-        else:
-            _add_session(store, table)
-    except _StoreError as error:
-        raise table.error("", str(error)) from None
+    if table.name == "user":
+        _add_user(store, table)
+    else:
+        _add_session(store, table)
 
 
 def _add_user(store: KeyStore, table: _Table) -> None:
     name = table.text("name")
     if name is None:
         raise table.error("", 'a user needs a name: name = "alice"')
+    if "\\" in name:
+        raise table.error("name", 'write the domain apart: domain = "CORPUS" and name = "alice"')
     password, nt_hash = table.text("password"), table.secret("nt_hash", (16,))
     if (password is None) == (nt_hash is None):
         raise table.error("", f'user "{name}" needs either password or nt_hash')
@@ -144,10 +146,13 @@ def _add_session(store: KeyStore, table: _Table) -> None:
     to_client = table.secret("server_to_client", (16, 32))
     if key is to_server is to_client is None:
         raise table.error("", "a session needs key, or client_to_server and server_to_client")
-    if key is not None:
-        store.add(SessionKey(session_id, key, table.where()))
-    if to_server is not None or to_client is not None:
-        store.add(DirectionKeys(session_id, to_server, to_client, table.where()))
+    try:
+        if key is not None:
+            store.add(SessionKey(session_id, key, table.where()))
+        if to_server is not None or to_client is not None:
+            store.add(DirectionKeys(session_id, to_server, to_client, table.where()))
+    except UsageError as error:
+        raise table.error("", str(error)) from None
 
 
 def _line_numbers(text: str) -> dict[tuple[str, int, str], int]:
@@ -160,7 +165,7 @@ def _line_numbers(text: str) -> dict[tuple[str, int, str], int]:
     counts: dict[str, int] = {}
     table, place = "", 0
     closing = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if closing is None:
             if header := _HEADER.match(line):
                 table = header[1]
@@ -180,5 +185,5 @@ def _decode_message(path: Path, text: str, message: str) -> str:
     match = _DECODE_ERROR.fullmatch(message)
     if match is None:
         return f"{path} is not valid TOML: {message}"
-    line = match[2] or str(len(text.splitlines()) or 1)
+    line = match[2] or str(text.count("\n") + 1)
     return f"{path} line {line}: not valid TOML: {match[1][0].lower()}{match[1][1:]}"

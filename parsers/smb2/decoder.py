@@ -129,6 +129,7 @@ class Smb2Decoder:
         self.exchanges.finish()
         for link in self._links.values():
             for sender, framer in enumerate(link.framers):
+                link.decoded[sender] += framer.control
                 self.undecoded += [
                     Undecoded(link.connection.number, sender, "framing", s.position, s.length, s.frame, s.reason)
                     for s in framer.skipped

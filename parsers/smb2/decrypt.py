@@ -17,7 +17,7 @@ from parsers.verdicts import Decryption
 __all__ = ["Opened", "UnitOpener"]
 
 Column = npt.NDArray[np.int64]
-_FIRST_BYTE = 0xFE
+_MAX_GUESSES = 8  # sessions of one connection that are tried; most connections have one
 
 
 @dataclass(slots=True)
@@ -58,7 +58,9 @@ class UnitOpener:
             zip(*(column.tolist() for column in columns), strict=True)
         ):
             session = self._tracker.session_of(connections[number], session_ids[index], frame)
-            verdict, written = Decryption.DAMAGED, 0
+            if session is None and whole[index]:
+                session = self._guess(connections[number], sender, arena[start : start + length])
+            written = 0
             if session is None:
                 verdict = Decryption.NO_KEY
             elif whole[index]:
@@ -73,6 +75,19 @@ class UnitOpener:
         return Opened(
             rows, headers["session_id"], *(np.array(column, np.int64) for column in (sessions, verdicts, starts, ends))
         )
+
+    def _guess(self, connection: SmbConnection, sender: int, transform: memoryview) -> Session | None:
+        """A unit without SessionId (impacket sends one behind LOGOFF): the tag tells whose key it is."""
+        for instances in list(connection.sessions.values())[-_MAX_GUESSES:]:
+            session = instances[-1][1]
+            decryptor = session.decryptors[sender]
+            if decryptor is not None:
+                try:
+                    decryptor.decrypt(transform)
+                except TagError:
+                    continue
+                return session
+        return None
 
     def _open_one(
         self, session: Session, sender: int, transform: memoryview, length: int, out: memoryview, frame: int

@@ -72,10 +72,10 @@ class _Map:
 
 
 class Framer:
-    """One direction of one SMB connection. `framed` counts bytes in whole messages, prefixes included."""
+    """One direction of one SMB connection. `control` counts bytes of session control packets (RFC 1002 4.3)."""
 
     def __init__(self, *, at_boundary: bool) -> None:
-        self.framed = 0
+        self.control = 0
         self.skipped: list[Skipped] = []
         self._at_boundary = at_boundary
         self._carry = bytearray()
@@ -123,7 +123,7 @@ class Framer:
         """Whether the message that has begun needs more than this run: then nothing else can be in it."""
         if self._boundary is not None or not self._at_boundary or len(self._carry) < PREFIX:
             return False
-        return PREFIX + (_LENGTH(self._carry)[0] & 0xFFFFFF) > len(self._carry) + run.size
+        return PREFIX + _declared(self._carry) > len(self._carry) + run.size
 
     def _extend_carry(self, run: Pieces) -> None:
         carried = len(self._carry)
@@ -153,7 +153,7 @@ class Framer:
             return self._boundary
         if not self._at_boundary or len(self._carry) < PREFIX:
             return None
-        return self._position + PREFIX + (_LENGTH(self._carry)[0] & 0xFFFFFF)
+        return self._position + PREFIX + _declared(self._carry)
 
     def _abandon(self, arena: memoryview, start: int, reason: str) -> Frames:
         """Give up the carried bytes; if they begin a message, return what is there of it."""
@@ -167,7 +167,7 @@ class Framer:
         present = len(carry) - PREFIX
         arena[start : start + present] = carry[PREFIX:]
         values = (
-            start, _LENGTH(carry)[0] & 0xFFFFFF, present, self._position,
+            start, _declared(carry), present, self._position,
             int(places.frame[0]), int(places.time[0]), int(places.frame.max()), int(places.time.max()),
         )  # fmt: skip
         return Frames(*(np.array([value], np.int64) for value in values))
@@ -219,8 +219,8 @@ class Framer:
             return _no_frames()
         prefix = everywhere(arena, ">u4")[at].astype(np.int64)
         length = prefix & 0xFFFFFF
-        self.framed += int(length.sum()) + PREFIX * len(at)
         message = prefix >> 24 == _SESSION_MESSAGE
+        self.control += int((length[~message] + PREFIX).sum())
         at, length = at[message], length[message]
         first, last = places.rows(at), places.rows(at + PREFIX + length - 1)
         return Frames(
@@ -250,7 +250,13 @@ def looks_like_message(data: Buffer) -> bool:
     """Whether a 4-byte prefix, a protocol id and a length that can hold its header stand at the start of `data`."""
     if len(data) < PREFIX + 4 or data[0] != _SESSION_MESSAGE or data[5:8] != _SMB:
         return False
-    return (_LENGTH(data)[0] & 0xFFFFFF) >= _MINIMUM.get(data[4], 1 << 24)
+    return _declared(data) >= _MINIMUM.get(data[4], 1 << 24)
+
+
+def _declared(data: Buffer) -> int:
+    """The length that the prefix at the start of `data` declares."""
+    length: int = _LENGTH(data)[0]
+    return length & 0xFFFFFF
 
 
 def _walk_valid(arena: memoryview, at: int, end: int) -> tuple[list[int], int]:

@@ -34,7 +34,7 @@ __all__ = [
 
 
 class FsctlCode(OpenEnum):
-    """MS-SMB2 2.2.31 and MS-FSCC 2.3, without the prefix FSCTL_; then some of MS-RSVD, MS-SQOS and winioctl.h."""
+    """MS-SMB2 2.2.31 and MS-FSCC 2.3, without the prefix FSCTL_; the last ones are of MS-RSVD and MS-SQOS."""
 
     DFS_GET_REFERRALS = 0x00060194
     DFS_GET_REFERRALS_EX = 0x000601B0
@@ -96,11 +96,8 @@ class FsctlCode(OpenEnum):
 
     QUERY_SHARED_VIRTUAL_DISK_SUPPORT = 0x00090300
     SVHDX_SYNC_TUNNEL_REQUEST = 0x00090304
-    SVHDX_ASYNC_TUNNEL_REQUEST = 0x00090364
     STORAGE_QOS_CONTROL = 0x00090350
-    READ_USN_JOURNAL = 0x000900BB
-    QUERY_USN_JOURNAL = 0x000900F4
-    GET_VOLUME_BITMAP = 0x0009006F
+    SVHDX_ASYNC_TUNNEL_REQUEST = 0x00090364
 
 
 class ValidateNegotiateRequestFixed(NamedTuple):

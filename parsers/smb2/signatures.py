@@ -1,6 +1,7 @@
 """Checks the signatures of a block's plain messages (MS-SMB2 3.1.4.1, 3.1.5.1)."""
 
 import numpy as np
+import numpy.typing as npt
 
 from parsers.smb2.crypto import Signer
 from parsers.smb2.header import Command, Flags
@@ -11,7 +12,10 @@ from parsers.verdicts import Signature
 
 __all__ = ["verify_signatures"]
 
-_VALID, _INVALID, _NO_KEY = (SIGNATURES.index(v) for v in (Signature.VALID, Signature.INVALID, Signature.NO_KEY))
+Column = npt.NDArray[np.int64]
+
+_VALID, _INVALID = SIGNATURES.index(Signature.VALID), SIGNATURES.index(Signature.INVALID)
+_NO_KEY, _NOT_COVERED = SIGNATURES.index(Signature.NO_KEY), SIGNATURES.index(Signature.NOT_COVERED)
 
 
 def verify_signatures(
@@ -22,11 +26,7 @@ def verify_signatures(
     connections: dict[int, SmbConnection],
     keys: KeyFinder,
 ) -> None:
-    """Give every signed plain message its verdict in `messages.signature`.
-
-    A message of which the end is missing cannot be checked: `no_key` would be untrue, so it keeps `unsigned`'s place
-    only if it is unsigned; a signed one counts as `invalid` never, but as `no_key` with the unit marked incomplete.
-    """
+    """Give every signed plain message its verdict in `messages.signature`; `no_key` where its end is missing."""
     signed = (messages.header["flags"] & Flags.SIGNED.value) != 0
     rows = np.flatnonzero(messages.known & ~messages.encrypted & signed)
     if len(rows) == 0:
@@ -54,3 +54,21 @@ def verify_signatures(
         if signer is not None:
             verdicts[index] = _VALID if signer.verify(message) else _INVALID
     messages.signature[rows] = verdicts
+    _find_echoes(units, messages, rows[verdicts == _INVALID])
+
+
+def _find_echoes(units: Units, messages: Messages, invalid: Column) -> None:
+    """A server that does not know the session has no key to sign with: it may echo the request's header, flag and all.
+
+    Samba does so. Such an answer is not a forgery, it is not signed at all.
+    """
+    if len(invalid) == 0:
+        return
+    connection = units.connection[messages.unit]
+    for row in invalid.tolist():
+        answered = (connection == connection[row]) & (
+            messages.header["message_id"] == messages.header["message_id"][row]
+        )
+        answered &= (messages.header["flags"] & Flags.SERVER_TO_REDIR.value) == 0
+        if messages.header["signature"][row] in messages.header["signature"][answered]:
+            messages.signature[row] = _NOT_COVERED

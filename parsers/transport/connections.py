@@ -6,6 +6,7 @@ endpoints is a new connection (port reuse).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -105,8 +106,7 @@ class ConnectionTracker:
         order = np.lexsort((high, low))
         low, high = low[order], high[order]
         edges = np.flatnonzero((low[1:] != low[:-1]) | (high[1:] != high[:-1])) + 1
-        starts = [0, *edges.tolist()] if len(order) else []
-        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        for start, end in pairwise([0, *edges.tolist(), len(order)] if len(order) else []):
             yield (int(low[start]), int(high[start])), order[start:end]
 
     def _incarnations(

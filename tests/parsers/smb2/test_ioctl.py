@@ -83,13 +83,15 @@ def test_requests_are_read_as_tshark_reads_them(place: str, shared: Path, tshark
     assert requests
     for message in requests:
         ours = IoctlRequest.parse(message.data)
-        assert theirs[message.frame] == [
+        *others, lengths = theirs[message.frame]
+        # tshark lists the buffers in the order of their offsets, and some clients give an empty one offset 0.
+        assert sorted(lengths, key=int) == sorted([str(len(ours.input)), str(len(ours.output))], key=int)
+        assert others == [
             [f"0x{ours.ctl_code:08x}"],
             [wire_file_id(*ours.file_id)],
             [str(ours.max_input_response)],
             [str(ours.max_output_response)],
             [str(int(IoctlFlags.IS_FSCTL in ours.flags))],
-            [str(len(ours.input)), str(len(ours.output))],
         ]
 
 
