@@ -30,7 +30,7 @@ class OpenFlag(IntFlag):
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        member = super()._missing_(value)
+        member: Self = super()._missing_(value)
         if len(cls._value2member_map_) > _REMEMBERED:
             cls._value2member_map_.pop(value, None)
         return member

@@ -33,7 +33,7 @@ _NO_RECORD = "no packet record can be read here"
 _GAP_S = 30 * 86400
 """Seconds that may lie between records while looking for one: a month of silence just at the damage is not credible."""
 
-_SHORT_WALK = 64 << 10
+_SHORT_WALK = 4 << 10
 """Bytes walked at first after damage. Doubles again, so that much damage does not cost a window's walk each time."""
 
 

@@ -39,7 +39,7 @@ _NATIVE = "<" if sys.byteorder == "little" else ">"
 _SMALLEST_BLOCK = 12  # type, length, length
 _MAX_SECRETS = 16 << 20  # bytes in a capture: a TLS session takes about 1 KiB
 
-_SHORT_WALK = 64 << 10
+_SHORT_WALK = 4 << 10
 """Bytes walked at first after damage or a new section. Doubles again, so that a file of nothing but these does not cost
 a window's walk each time."""
 

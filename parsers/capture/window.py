@@ -40,7 +40,7 @@ what is found does not depend on it."""
 S = TypeVar("S", bound=np.generic)
 Plausible: TypeAlias = Callable[[int, int], npt.NDArray[np.int64]]
 
-_FIRST_STEP = 4 << 10
+_FIRST_STEP = 512
 _LAST_STEP = 256 << 10
 
 SEARCH_ROOM = LOOKAHEAD + _LAST_STEP

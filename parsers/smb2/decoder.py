@@ -356,15 +356,24 @@ def _join_units(arena: memoryview, framed: list[tuple[int, int, Frames]]) -> Uni
     """One table of all units of the block, ordered by the frames that complete them."""
     framed = [part for part in framed if len(part[2])]
     if not framed:
-        return Units(*(np.empty(0, np.int64) for _ in Units.__slots__))
-    columns = {name: np.concatenate([getattr(part[2], name) for part in framed]) for name in Frames.__slots__}
-    connection = np.concatenate([np.full(len(frames), number) for number, _, frames in framed])
-    sender = np.concatenate([np.full(len(frames), side) for _, side, frames in framed])
-    order = np.argsort(columns["last_frame"], kind="stable")
-    start = columns["start"][order]
+        return Units(*(np.empty(0, np.int64) for _ in range(11)))
+
+    def column(name: str) -> Column:
+        return np.concatenate([getattr(frames, name) for _, _, frames in framed])
+
+    last_frame = column("last_frame")
+    order = np.argsort(last_frame, kind="stable")
+    start = column("start")[order]
     return Units(
-        *(columns[name][order] for name in Frames.__slots__),
-        connection[order],
-        sender[order],
+        start,
+        column("length")[order],
+        column("present")[order],
+        column("position")[order],
+        column("first_frame")[order],
+        column("first_time")[order],
+        last_frame[order],
+        column("last_time")[order],
+        np.concatenate([np.full(len(frames), number) for number, _, frames in framed])[order],
+        np.concatenate([np.full(len(frames), side) for _, side, frames in framed])[order],
         everywhere(arena, "u1")[start].astype(np.int64),
     )

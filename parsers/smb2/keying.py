@@ -186,12 +186,20 @@ class KeyFinder:
                 break
         return session.signer or self._first_signer(session, message)
 
-    def signer_of_setup(self, session: Session, connection: SmbConnection, message: Buffer) -> Signer | None:
-        """What checks a SESSION_SETUP: the session's own key, on a channel too, until the binding succeeds."""
+    def signers_of_setup(self, session: Session, connection: SmbConnection, message: Buffer) -> tuple[Signer, ...]:
+        """What may have signed a SESSION_SETUP; nothing where the key that should have is not known.
+
+        Success is signed with the channel's key, every other leg with the session's (MS-SMB2 3.3.4.1.1). On a channel
+        that is bound already Samba signs refusals with the channel's key too.
+        """
+        channel = self.signer(session, connection, message)
         header = HEADER.parse(message)
         if header.is_response and header.status == 0:
-            return self.signer(session, connection, message)
-        return session.signer or self._first_signer(session, message)
+            return () if channel is None else (channel,)
+        own = session.signer or self._first_signer(session, message)
+        if own is None:
+            return (channel,) if channel is not None and channel.verify(message) else ()
+        return (own,) if channel is None else (own, channel)
 
     def _first_signer(self, session: Session, message: Buffer) -> Signer | None:
         if session.session_key is not None and session.dialect in _SMB2 and session.signing_key is not None:

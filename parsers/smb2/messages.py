@@ -152,8 +152,8 @@ def split_units(
     """
     long_enough = ends - starts >= HEADER_SIZE
     faults = [
-        Fault(unit, start, end - start, "shorter than an SMB2 header")
-        for unit, start, end in _rows(units, starts, ends, ~long_enough)
+        Fault(number, first, last - first, "shorter than an SMB2 header")
+        for number, first, last in _rows(units, starts, ends, ~long_enough)
     ]
     units, starts, ends = units[long_enough], starts[long_enough], ends[long_enough]
     following = everywhere(arena, "<u4")[starts + _NEXT_COMMAND_OFFSET]
@@ -161,14 +161,14 @@ def split_units(
     if bool(single.all()):
         return units, starts, ends, faults
     parts: list[tuple[int, int, int]] = []
-    for unit, start, end in _rows(units, starts, ends, ~single):
-        parts += _split(arena, unit, start, end, faults)
+    for number, first, last in _rows(units, starts, ends, ~single):
+        parts += _split(arena, number, first, last, faults)
     compound = np.array(parts, np.int64).reshape(-1, 3)
     unit = np.concatenate([units[single], compound[:, 0]])
     order = np.argsort(unit, kind="stable")
-    offset = np.concatenate([starts[single], compound[:, 1]])
-    end = np.concatenate([ends[single], compound[:, 2]])
-    return unit[order], offset[order], end[order], faults
+    offsets = np.concatenate([starts[single], compound[:, 1]])
+    message_ends = np.concatenate([ends[single], compound[:, 2]])
+    return unit[order], offsets[order], message_ends[order], faults
 
 
 def _rows(units: Column, starts: Column, ends: Column, chosen: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]]:

@@ -133,7 +133,5 @@ def gather_file_ids(arena: memoryview, messages: Messages, requests: Column) -> 
 
 def _mix(file_ids: npt.NDArray[Any], scopes: Column) -> npt.NDArray[np.uint64]:
     """One integer for a FileId in its scope. Equal integers are checked for equal FileIds by the caller."""
-    return np.bitwise_xor(
-        np.bitwise_xor(file_ids["persistent"] * _MIX[0], file_ids["volatile"] * _MIX[1]),
-        scopes.astype(np.uint64) * _MIX[2],
-    )
+    mixed: npt.NDArray[np.uint64] = file_ids["persistent"] * _MIX[0] ^ file_ids["volatile"] * _MIX[1]
+    return mixed ^ scopes.astype(np.uint64) * _MIX[2]

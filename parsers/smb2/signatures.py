@@ -45,12 +45,14 @@ def verify_signatures(
             continue
         message = arena[offset:end]
         if is_setup:
-            signer = keys.signer_of_setup(sessions[number], connections[connection], message)
-        else:
-            place = (number, connection)
-            if place not in signers or signers[place] is None:
-                signers[place] = keys.signer(sessions[number], connections[connection], message)
-            signer = signers[place]
+            possible = keys.signers_of_setup(sessions[number], connections[connection], message)
+            if possible:
+                verdicts[index] = _VALID if any(signer.verify(message) for signer in possible) else _INVALID
+            continue
+        place = (number, connection)
+        signer = signers.get(place)
+        if signer is None:
+            signer = signers[place] = keys.signer(sessions[number], connections[connection], message)
         if signer is not None:
             verdicts[index] = _VALID if signer.verify(message) else _INVALID
     messages.signature[rows] = verdicts

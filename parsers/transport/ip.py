@@ -205,7 +205,7 @@ class SegmentDecoder:
         """Indices into the network of UDP packets to the VXLAN port; all UDP is counted as passed over."""
         udp = np.flatnonzero((network.protocol == _UDP) & (network.start + 8 <= network.captured_end))
         ports = TCP_HEADER_PORTS.gather(buffer, network.start[udp])["destination_port"]
-        tunnels = udp[ports == _VXLAN_PORT]
+        tunnels: Column = udp[ports == _VXLAN_PORT]
         self.passed_over["UDP"] += int(np.count_nonzero(network.protocol == _UDP)) - len(tunnels)
         return tunnels
 
@@ -227,7 +227,12 @@ class SegmentDecoder:
             times[rows],
             network.source[whole],
             network.destination[whole],
-            *(headers[name].astype(np.int64) for name in _TCP_COLUMNS),
+            headers["source_port"].astype(np.int64),
+            headers["destination_port"].astype(np.int64),
+            headers["sequence"].astype(np.int64),
+            headers["acknowledgment"].astype(np.int64),
+            headers["flags"].astype(np.int64),
+            headers["window"].astype(np.int64),
             payload,
             length,
             network.end[whole] - payload - length,
@@ -241,7 +246,6 @@ class _Ports(NamedTuple):
 
 
 TCP_HEADER_PORTS = Layout(_Ports, byteorder=">")
-_TCP_COLUMNS = ("source_port", "destination_port", "sequence", "acknowledgment", "flags", "window")
 
 
 def _concatenate(buffer: Buffer, parts: list[Segments]) -> Segments:

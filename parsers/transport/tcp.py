@@ -181,7 +181,7 @@ class Direction:
         start = np.maximum(pieces.position, covered[:-1])
         self.gaps += int(np.maximum(pieces.position - covered[:-1], 0).sum())
         self._advance(int(covered[-1]))
-        pieces.offset = pieces.offset + (start - pieces.position)
+        pieces.offset += start - pieces.position
         pieces.position = start
         pieces.length = np.maximum(captured_end - start, 0)
         snapped = np.maximum(end - np.maximum(start, captured_end), 0)

@@ -12,7 +12,7 @@ from parsers.smb2.file_id import FileId
 from parsers.smb2.fsctl import FsctlCode
 from parsers.smb2.header import Command, Flags, build_header
 from parsers.smb2.ioctl import IoctlRequest, IoctlResponse
-from tests.parsers.smb2.messages import Codec, dissect, find
+from tests.parsers.smb2.messages import Codec, dissect, read_messages
 
 KEY = bytes(range(24))
 SAMPLES: list[Codec] = [
@@ -73,7 +73,8 @@ def test_what_is_built_is_read_by_tshark(tshark: str, tmp_path: Path) -> None:
 @pytest.mark.witness
 def test_a_real_resume_key_is_found(shared: Path, tshark: str) -> None:
     capture = shared / "captures/public/suricata/smb2-delete/input.pcap"
-    responses = [IoctlResponse.parse(m.data) for m in find(tshark, capture, Command.IOCTL, responses=True)]
+    ioctls = [message for message in read_messages(tshark, capture) if message.header.command == Command.IOCTL]
+    responses = [IoctlResponse.parse(message.data) for message in ioctls if message.header.is_response]
     outputs = [ioctl.output for ioctl in responses if ioctl.ctl_code == FsctlCode.SRV_REQUEST_RESUME_KEY]
     assert len(outputs) == 1
     assert ResumeKeyResponse.parse(outputs[0]) == ResumeKeyResponse(outputs[0][:24])

@@ -104,7 +104,7 @@ def test_a_class_of_another_form_is_unsupported() -> None:
     [
         ("samba/ntlm_202_signed.pcapng", ID_BOTH),
         ("samba/torture_replay.pcapng", NAMES),
-        ("public/zeek/smb/smb2readwrite.pcap", ID_BOTH),
+        ("public/suricata/smb2-01/smb2-peter.pcap", ID_FULL),
     ],
 )
 def test_real_entries_are_read_as_tshark_reads_them(

@@ -88,7 +88,7 @@ def test_what_is_built_is_read_by_tshark(tshark: str, tmp_path: Path) -> None:
     ]
     names = ("smb2.filename", "smb2.rename.replace_if", "smb2.root_directory", "smb2.disposition.delete_on_close")
     assert dissect(tshark, tmp_path, messages, *names) == [
-        [[r"folder\new.txt"], ["1"], ["0x0000000000000007"], []],
+        [[r"folder\new.txt"], ["1"], ["0700000000000000"], []],
         [[], [], [], ["1"]],
         [[], [], [], ["0"]],
     ]

@@ -22,6 +22,8 @@ from tests.parsers.smb2.messages import (
     wire_file_id,
 )
 
+# tshark has a field of its own for AdditionalInformation that is about security.
+ADDITIONAL = ("smb2.getsetinfo_additional", "smb2.getsetinfo_additionals")
 FULL: list[Codec] = [
     SetInfoRequest(InfoType.FILE, FileInformationClass.FileBasicInformation, 0, FileId(1, 2), bytes(40)),
     SetInfoRequest(InfoType.SECURITY, 0, SecurityInformation.DACL, FileId(1, 2), b"descriptor"),
@@ -60,16 +62,17 @@ def test_damage_gives_a_message_or_a_parse_error(damage: list[tuple[int, int]]) 
 def test_requests_are_read_as_tshark_reads_them(place: str, shared: Path, tshark: str) -> None:
     capture = shared / "captures" / place
     levels = ("smb2.file_info.infolevel", "smb2.fs_info.infolevel", "smb2.sec_info.infolevel")
-    names = ("smb2.class", "smb2.setinfo_size", "smb2.getsetinfo_additional", "smb2.fid")
+    names = ("smb2.class", "smb2.setinfo_size", *ADDITIONAL, "smb2.fid")
     theirs = fields(tshark, capture, *levels, *names)
     requests = find(tshark, capture, Command.SET_INFO, responses=False)
     assert requests
     for message in requests:
         ours = SetInfoRequest.parse(message.data)
-        *found, kind, size, additional, file_id = theirs[message.frame]
+        *found, kind, size, additional, of_security, file_id = theirs[message.frame]
         assert [value for level in found for value in level] == [f"0x{ours.file_info_class:02x}"]
         assert [kind, size] == [[f"0x{ours.info_type:02x}"], [str(len(ours.buffer))]]
-        assert [additional, file_id] == [[f"0x{ours.additional_information:08x}"], [wire_file_id(*ours.file_id)]]
+        assert additional + of_security == [f"0x{ours.additional_information:08x}"]
+        assert file_id == [wire_file_id(*ours.file_id)]
         assert ours.build() == message.data[len(HEADER) :]
 
 
