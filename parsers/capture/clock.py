@@ -35,7 +35,7 @@ DEFAULT_CLOCK = Clock.of(6, 0)
 
 
 def nanoseconds(ticks: npt.NDArray[np.uint64], clock: Clock) -> npt.NDArray[np.int64]:
-    """Ticks (uint64) as nanoseconds since 1970 (int64), rounded down; later than 2262 stays at the last that fits."""
+    """Ticks (uint64) as nanoseconds since 1970 (int64), rounded down; after 2262 the last tick that fits."""
     offset = clock.offset * NANOSECONDS
     latest = _LATEST - max(offset, 0)
     factor, coarse = divmod(NANOSECONDS, clock.per_second)

@@ -238,7 +238,7 @@ class PcapngReader:
         outside = (packets.captured > packets.room) | (packets.room < 0)
         for offset in offsets[outside].tolist():
             self._window.note(offset, "a packet's data leave its block")
-        unknown = indexes == NO_INTERFACE
+        unknown = (indexes == NO_INTERFACE) & ~outside
         if unknown.any():
             numbers, first = np.unique(packets.interface[unknown], return_index=True)
             for number, row in zip(numbers.tolist(), first.tolist(), strict=True):

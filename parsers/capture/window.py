@@ -27,8 +27,8 @@ __all__ = [
 
 CUT_OFF = "cut off in the middle of a packet"
 
-MAX_RECORD = MAX_PACKET + (64 << 10)
-"""The largest record or block that is read: a packet with its header and options (one option ends at 64 KiB)."""
+MAX_RECORD = MAX_PACKET + (128 << 10)
+"""The largest record or block that is read: a packet with its header and options (one of which ends at 64 KiB)."""
 
 MAX_DAMAGE = 10_000
 """Damaged places after which the rest of a file is left: hostile bytes must not cost unbounded time and memory."""

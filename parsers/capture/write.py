@@ -37,7 +37,9 @@ class PcapngWriter:
     def __init__(self, file: IO[bytes], *, application: str = "", comment: str = "") -> None:
         self._file = file
         self._interfaces = 0
-        options = _options((_COMMENT, comment.encode()), (_SHB_USERAPPL, application.encode()))
+        options = _options(
+            (_COMMENT, comment.encode("utf-8", "replace")), (_SHB_USERAPPL, application.encode("utf-8", "replace"))
+        )
         self._block(_SECTION_HEADER, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1), options)  # length not given
 
     def interface(self, linktype: int, *, name: str = "", snaplen: int = 0) -> int:
@@ -48,7 +50,7 @@ class PcapngWriter:
             name: if_name.
             snaplen: bytes of a packet that were captured at most; 0 is no limit.
         """
-        options = _options((_IF_NAME, name.encode()), (_IF_TSRESOL, b"\x09"))
+        options = _options((_IF_NAME, name.encode("utf-8", "replace")), (_IF_TSRESOL, b"\x09"))
         self._block(_INTERFACE_DESCRIPTION, struct.pack("<HHI", linktype, 0, snaplen), options)
         self._interfaces += 1
         return self._interfaces - 1
@@ -78,7 +80,9 @@ class PcapngWriter:
             )
         length = len(data) if original_length is None else original_length
         fixed = struct.pack("<IIIII", interface, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), length)
-        self._block(_ENHANCED_PACKET, fixed, data, _padding(len(data)), _options((_COMMENT, comment.encode())))
+        self._block(
+            _ENHANCED_PACKET, fixed, data, _padding(len(data)), _options((_COMMENT, comment.encode("utf-8", "replace")))
+        )
 
     def secrets(self, kind: int, data: bytes) -> None:
         """Write a Decryption Secrets Block (section 4.7); it has to stand before the packets that need it.

@@ -300,9 +300,6 @@ def signature(*, algorithm: int, key: bytes, message: Buffer) -> bytes:
 
 # ----------------------------------------------------------------------------------------------- encryption
 
-# Below this many bytes of ciphertext a copy costs less than lending out the bytes behind it.
-_COPY_BELOW = 16 * 1024
-
 
 class Decryptor:
     """Opens transform messages with the key of one direction (MS-SMB2 2.2.41, 3.1.4.3).
@@ -340,39 +337,34 @@ class Decryptor:
         except InvalidTag:
             raise TagError("the tag of the encrypted message does not fit") from None
 
-    def decrypt_into(self, transform: memoryview, out: memoryview, length: int | None = None) -> int:
-        """Decrypt one transform message to the front of `out`; returns how many bytes were written.
+    def decrypt_many(self, arena: memoryview, starts: list[int], lengths: list[int], places: list[int]) -> list[bool]:
+        """Decrypt many transform messages whose tags have been moved behind their ciphertexts; the fast way.
 
-        A long ciphertext is not copied if `transform` is writable and goes on for 16 bytes behind its end: these hold
-        the tag for the time of the call, and have their old values again when it returns or raises.
+        Nothing is copied, and nothing is raised: False says that the tag of that message does not fit, and that what
+        stands at its place is not to be used.
 
         Args:
-            transform: uint8 view that begins at the transform header.
-            out: uint8 view with room for `length - 52` bytes, elsewhere in memory. What it holds after a `TagError`
-                is not to be used.
-            length: where the message ends in `transform`; all of the view if None.
-
-        Raises:
-            TagError: the tag does not fit.
-            ParseError: shorter than a transform header.
+            arena: writable uint8 view that holds everything.
+            starts: where each transform header begins.
+            lengths: of header and ciphertext, `TRANSFORM_HEADER.size` at least; the tag follows in 16 bytes.
+            places: where the plain bytes of each go; there are 52 less than of the message.
         """
-        length = len(transform) if length is None else length
-        if length < _TRANSFORM_SIZE:
-            raise _too_short(length)
-        nonce, covered = transform[20 : self._nonce_end], transform[20:52]
-        plain = out[: length - _TRANSFORM_SIZE]
-        lent = transform[length : length + 16]
-        try:
-            if length < _COPY_BELOW or transform.readonly or len(lent) < 16:
-                return self._aead.decrypt_into(nonce, b"".join((transform[52:length], transform[4:20])), covered, plain)
-            kept = bytes(lent)
-            lent[:] = transform[4:20]
+        decrypt_into, nonce_end, header = self._aead.decrypt_into, self._nonce_end, _TRANSFORM_SIZE
+        fits = []
+        for start, length, place in zip(starts, lengths, places, strict=True):
+            covered, sealed, end = start + 20, start + header, start + length
             try:
-                return self._aead.decrypt_into(nonce, transform[52 : length + 16], covered, plain)
-            finally:
-                lent[:] = kept
-        except InvalidTag:
-            raise TagError("the tag of the encrypted message does not fit") from None
+                decrypt_into(
+                    arena[covered : start + nonce_end],
+                    arena[sealed : end + 16],
+                    arena[covered:sealed],
+                    arena[place : place + end - sealed],
+                )
+            except InvalidTag:
+                fits.append(False)
+            else:
+                fits.append(True)
+        return fits
 
 
 def encrypt(*, cipher: int, key: bytes, nonce: bytes, session_id: int, plaintext: Buffer) -> bytes:

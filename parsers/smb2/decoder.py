@@ -12,7 +12,7 @@ import numpy.typing as npt
 from parsers import ntstatus
 from parsers.errors import ParseError
 from parsers.layout import everywhere
-from parsers.smb2.decrypt import UnitOpener
+from parsers.smb2.decrypt import LENT, UnitOpener
 from parsers.smb2.exchanges import ExchangeTable
 from parsers.smb2.framing import PREFIX, Framer, Frames
 from parsers.smb2.header import HEADER, HEADER_SIZE, Command, Flags, HeaderFixed
@@ -30,7 +30,6 @@ __all__ = ["Batch", "Smb2Decoder", "Undecoded"]
 
 Column = npt.NDArray[np.int64]
 
-_LENT = 16  # bytes behind the last unit that decryption may borrow
 _SETUP = (Command.NEGOTIATE, Command.SESSION_SETUP)
 _LATER = (Command.SESSION_SETUP, Command.LOGOFF, Command.TREE_CONNECT, Command.TREE_DISCONNECT)
 _TELLING = (ntstatus.STATUS_NETWORK_SESSION_EXPIRED, ntstatus.STATUS_USER_SESSION_DELETED)
@@ -113,7 +112,7 @@ class Smb2Decoder:
                 used = framer.carried + run.size
                 framed.append((link.connection.number, delivery.sender, framer.feed(run, arena, at)))
                 at += used
-        return self._decode(arena, at, framed)
+        return self._decode(arena, at + LENT, framed)
 
     def finish(self) -> Batch:
         """The capture ends: begun messages become incomplete rows, open exchanges and sessions are closed."""
@@ -125,7 +124,7 @@ class Smb2Decoder:
                 used = framer.carried
                 framed.append((number, sender, framer.finish(arena, at)))
                 at += used
-        batch = self._decode(arena, at, framed)
+        batch = self._decode(arena, at + LENT, framed)
         self.exchanges.finish()
         for link in self._links.values():
             for sender, framer in enumerate(link.framers):
@@ -138,7 +137,7 @@ class Smb2Decoder:
         return batch
 
     def _arena(self, size: int) -> memoryview:
-        size += _LENT
+        size += 2 * LENT
         if len(self._storage) < size:
             self._storage = bytearray(size)
         return memoryview(self._storage)
@@ -182,7 +181,7 @@ class Smb2Decoder:
         return Messages.concatenate([messages, begun])
 
     def _encrypted_messages(self, arena: memoryview, units: Units, plain: int) -> list[Messages]:
-        opened = self._opener.open(arena, units, self.tracker.connections, plain)
+        opened = self._opener.open(arena, units, plain)
         is_open = opened.verdict == DECRYPTIONS.index(Decryption.DECRYPTED)
         is_smb2 = np.zeros(len(is_open), np.bool_)
         long_enough = is_open & (opened.end - opened.start >= 4)
@@ -240,19 +239,9 @@ class Smb2Decoder:
         for row in borrowed.tolist():
             if row and messages.unit[row] == messages.unit[row - 1]:
                 session_id[row] = session_id[row - 1]
-        rows = np.flatnonzero(~np.isin(session_id, NO_SESSION_IDS))
-        connection = units.connection[messages.unit[rows]]
-        pairs = np.stack([connection.astype(np.uint64), session_id[rows]], axis=1)
-        unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
-        frame = units.last_frame[messages.unit[rows]]
-        for index, (number, identifier) in enumerate(unique.tolist()):
-            mine = np.flatnonzero(inverse.reshape(-1) == index)
-            smb = self.tracker.connections[number]
-            self.tracker.session_of(smb, identifier, int(frame[mine[0]]))
-            instances = smb.sessions[identifier]
-            since = np.array([start for start, _ in instances])
-            place = np.maximum(np.searchsorted(since, frame[mine], side="right") - 1, 0)
-            messages.session[rows[mine]] = np.array([session.number for _, session in instances])[place]
+        rows = np.flatnonzero((session_id != NO_SESSION_IDS[0]) & (session_id != _ALL_ONES))
+        connection, frame = units.connection[messages.unit[rows]], units.last_frame[messages.unit[rows]]
+        messages.session[rows] = self.tracker.sessions_of(connection, session_id[rows], frame)
 
     def _note_use(self, units: Units, messages: Messages) -> None:
         """Idle times, and statuses that tell what became of a session."""

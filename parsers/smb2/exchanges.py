@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from parsers import ntstatus
-from parsers.growing import GrowingTable
 from parsers.smb2.create import CREATE_REQUEST, CREATE_RESPONSE
 from parsers.smb2.header import HEADER_SIZE, Command, Flags
 from parsers.smb2.messages import Messages, Units
@@ -43,17 +42,18 @@ class ExchangeTable:
     def __init__(self) -> None:
         self.names = NameTable()
         self.opens = OpenTable()
-        self._done = GrowingTable(EXCHANGE)
+        self._done: list[npt.NDArray[Any]] = []
         self._waiting = np.empty(0, EXCHANGE)
 
     @property
     def answered(self) -> npt.NDArray[Any]:
-        """Exchanges with a final answer, in order of the answers, then whatever `finish` added."""
-        return self._done.rows
+        """Exchanges with a final answer, in order of the blocks, then whatever `finish` added."""
+        self._done = [np.concatenate([np.empty(0, EXCHANGE), *self._done])]
+        return self._done[0]
 
     def take_answered(self) -> npt.NDArray[Any]:
         """Hand over the rows of `answered` and forget them."""
-        rows, self._done = self._done.rows, GrowingTable(EXCHANGE)
+        rows, self._done = self.answered, []
         return rows
 
     def finish(self) -> None:

@@ -22,9 +22,13 @@ _SESSION_CONTROL = range(0x81, 0x86)  # RFC 1002 4.3.1: session request .. keep 
 _MAX_CONTROL = 1024  # a session request holds two encoded NetBIOS names, 72 bytes
 _SMB = b"SMB"
 _MINIMUM = {0xFE: 64, 0xFD: 52, 0xFC: 16, 0xFF: 32}  # header sizes: SMB2, transform, compression, SMB1
+_LARGEST = 0xFFFFFF
+_WORTH_A_RUN = 4  # pieces; fewer are followed one by one, and then some more before runs are tried again
+_SINGLE_STEPS = 64
 _IDS = np.array([0x424D53FE, 0x424D53FD, 0x424D53FC, 0x424D53FF], np.uint32)
 
 Column = npt.NDArray[np.int64]
+_NOTHING = np.empty(0, np.int64)
 
 
 @dataclass(slots=True)
@@ -174,19 +178,20 @@ class Framer:
 
     def _frame(self, arena: memoryview, region: int, end: int, places: _Map) -> tuple[Frames, int]:
         """All whole messages between `region` and `end`, and where the rest begins."""
-        starts: list[int] = []
+        starts: list[Column] = []
         at = self._skip_remainder(region, end, places)
+        steps = _Steps(arena, places.start, end)
         while True:
             if not self._at_boundary:
                 at = self._search(arena, at, end, region, places)
                 if not self._at_boundary:
                     break
-            found, at = _walk_valid(arena, at, end)
+            found, at = _walk_valid(arena, at, end, steps)
             starts += found
             if at + PREFIX > end or _plausible_prefix(arena, at, end):
                 break
             self._at_boundary = False
-        return self._collect(arena, np.array(starts, np.int64), region, places), at
+        return self._collect(arena, np.concatenate(starts) if starts else _NOTHING, region, places), at
 
     def _skip_remainder(self, region: int, end: int, places: _Map) -> int:
         """Step over what follows a gap inside of a message whose end is known."""
@@ -259,59 +264,97 @@ def _declared(data: Buffer) -> int:
     return length & 0xFFFFFF
 
 
-def _walk_valid(arena: memoryview, at: int, end: int) -> tuple[list[int], int]:
+class _Steps:
+    """Where the length at the start of each piece leads to: most messages begin with a piece and end with one."""
+
+    def __init__(self, arena: memoryview, starts: Column, end: int) -> None:
+        self.starts = starts[: int(np.searchsorted(starts, end - PREFIX, side="right"))]
+        prefix = everywhere(arena, ">u4")[self.starts].astype(np.int64)
+        self.target = np.where(prefix <= _LARGEST, self.starts + PREFIX + prefix, -1)
+        # Pieces from which the length does not lead to the start of the piece behind.
+        self.breaks = np.append(np.flatnonzero(self.target[:-1] != self.starts[1:]), len(self.starts) - 1)
+
+    def run(self, at: int, end: int) -> tuple[Column, int]:
+        """The pieces from `at` on that lead from one to the next and are whole, and where the last one leads."""
+        first = int(np.searchsorted(self.starts, at))
+        if first == len(self.starts) or self.starts[first] != at:
+            return _NOTHING, at
+        last = int(self.breaks[np.searchsorted(self.breaks, first)])
+        target = int(self.target[last])
+        if not 0 <= target <= end:
+            last, target = last - 1, int(self.starts[last])
+        return self.starts[first : last + 1], target
+
+
+def _walk_valid(arena: memoryview, at: int, end: int, steps: _Steps) -> tuple[list[Column], int]:
     """The places of whole messages and control packets from `at` on, and where the first other thing stands.
 
     Lengths are followed first and what they point to is checked afterwards, in columns. The steps grow, so that
     little is followed in vain through bytes that are no messages.
     """
-    places: list[int] = []
+    places: list[Column] = []
     limit = 64
     while True:
-        found, stop = _walk(arena, at, end, limit)
+        found, stop = _walk(arena, at, end, limit, steps)
         good = _count_valid(arena, found)
-        places += found[:good]
+        if good:
+            places.append(found[:good])
         if good < len(found):
-            return places, found[good]
+            return places, int(found[good])
         if len(found) < limit:
             return places, stop
-        at, limit = stop, min(limit * 2, 1 << 16)
+        at, limit = stop, min(limit * 2, 1 << 20)
 
 
-def _walk(arena: memoryview, at: int, end: int, limit: int) -> tuple[list[int], int]:
-    """Follow at most `limit` lengths: the places of what is whole, and where that stops."""
+def _walk(arena: memoryview, at: int, end: int, limit: int, steps: _Steps) -> tuple[Column, int]:
+    """Follow about `limit` lengths: the places of what is whole, and where that stops."""
+    found: list[Column] = []
+    count = 0
+    while count < limit:
+        run, following = steps.run(at, end)
+        if len(run) < _WORTH_A_RUN:
+            run, following = _walk_singly(arena, at, end)
+        if len(run) == 0:
+            break
+        found.append(run[: limit - count])
+        count += len(run)
+        at = following if count <= limit else int(run[limit - count])
+    return np.concatenate(found) if found else _NOTHING, at
+
+
+def _walk_singly(arena: memoryview, at: int, end: int) -> tuple[Column, int]:
+    """Follow a few lengths one by one."""
     found: list[int] = []
     append, length_at, last = found.append, _LENGTH, end - PREFIX
-    while at <= last and len(found) < limit:
+    while at <= last and len(found) < _SINGLE_STEPS:
         prefix = length_at(arena, at)[0]
-        if prefix > 0xFFFFFF and not _is_control(prefix):
+        if prefix > _LARGEST and not _is_control(prefix):
             break
-        following = at + PREFIX + (prefix & 0xFFFFFF)
+        following = at + PREFIX + (prefix & _LARGEST)
         if following > end:
             break
         append(at)
         at = following
-    return found, at
+    return np.array(found, np.int64), at
 
 
 def _is_control(prefix: int) -> bool:
     return prefix >> 24 in _SESSION_CONTROL and prefix & 0xFFFFFF <= _MAX_CONTROL
 
 
-def _count_valid(arena: memoryview, found: list[int]) -> int:
+def _count_valid(arena: memoryview, at: Column) -> int:
     """How many of the places, from the first on, hold an SMB message or a session control packet."""
-    if not found:
+    if len(at) == 0:
         return 0
-    at = np.array(found, np.int64)
     prefix = everywhere(arena, ">u4")[at]
-    control = prefix > 0xFFFFFF
+    control = prefix > _LARGEST
     holds_id = np.flatnonzero(prefix.astype(np.int64) >= np.where(control, 1 << 32, 16))
     valid = control.copy()
     ids = everywhere(arena, "<u4")[at[holds_id] + PREFIX]
     sizes = np.select([ids == value for value in _IDS], [64, 52, 16, 32], 1 << 24)
     valid[holds_id] = prefix[holds_id] >= sizes
     wrong = np.flatnonzero(~valid)
-    return int(wrong[0]) if len(wrong) else len(found)
+    return int(wrong[0]) if len(wrong) else len(at)
 
 
 def _plausible_prefix(arena: memoryview, at: int, end: int) -> bool:

@@ -3,8 +3,12 @@
 One tracker holds all SMB2 connections and sessions of a capture. Messages must come in the order of their completion.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from parsers import ntstatus
 from parsers.smb2.crypto import preauth_hash
@@ -66,6 +70,22 @@ class SessionTracker:
         else:
             connection.sessions[session_id] = [(frame, known)]
         return known
+
+    def sessions_of(
+        self, connections: npt.NDArray[np.int64], session_ids: npt.NDArray[np.uint64], frames: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """The number of the session of each message, in columns; none of the ids may be in `NO_SESSION_IDS`."""
+        numbers = np.empty(len(session_ids), np.int64)
+        for connection, rows in _groups(connections):
+            for identifier, inner in _groups(session_ids[rows]):
+                mine = rows[inner]
+                smb = self.connections[connection]
+                self.session_of(smb, identifier, int(frames[mine[0]]))
+                instances = smb.sessions[identifier]
+                since = np.array([frame for frame, _ in instances])
+                place = np.maximum(np.searchsorted(since, frames[mine], side="right") - 1, 0)
+                numbers[mine] = np.array([session.number for _, session in instances])[place]
+        return numbers
 
     def note_status(self, session: Session, status: int, time: int) -> None:
         """A response on this session carried a status that tells of its state."""
@@ -319,6 +339,20 @@ _HANDLERS: dict[tuple[int, bool], _Handler] = {
     (Command.TREE_CONNECT, True): SessionTracker._tree_response,  # noqa: SLF001
     (Command.TREE_DISCONNECT, True): SessionTracker._tree_disconnect_response,  # noqa: SLF001
 }
+
+
+def _groups(values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Each value with the rows that hold it, in order."""
+    if len(values) == 0:
+        return
+    if bool((values == values[0]).all()):
+        yield int(values[0]), np.arange(len(values))
+        return
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    for first, last in pairwise([0, *edges.tolist(), len(order)]):
+        yield int(ordered[first]), order[first:last]
 
 
 def _remember(pending: dict[int, V], message_id: int, value: V) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from parsers.layout import Buffer
+from parsers.layout import Buffer, everywhere
 
 __all__ = ["Pieces"]
 
@@ -41,18 +41,13 @@ class Pieces:
 
     def copy_into(self, target: memoryview, start: int) -> None:
         """Write the pieces one behind another into `target` from `start` on."""
-        source = memoryview(self.buffer)
+        ends = np.cumsum(self.length)
+        places = ends - self.length + start
         if self.is_kept is None:
-            for at, size in zip(self.offset.tolist(), self.length.tolist(), strict=True):
-                end = start + size
-                target[start:end] = source[at : at + size]
-                start = end
+            _copy(self.buffer, self.offset, self.length, target, places)
             return
-        sources = (source, memoryview(self.kept))
-        for at, size, kept in zip(self.offset.tolist(), self.length.tolist(), self.is_kept.tolist(), strict=True):
-            end = start + size
-            target[start:end] = sources[kept][at : at + size]
-            start = end
+        for source, chosen in ((self.buffer, ~self.is_kept), (self.kept, self.is_kept)):
+            _copy(source, self.offset[chosen], self.length[chosen], target, places[chosen])
 
     def slice(self, first: int, last: int) -> "Pieces":
         """The pieces `first` to `last` (exclusive)."""
@@ -75,3 +70,33 @@ class Pieces:
             return [self]
         edges = [0, *breaks.tolist(), len(self)]
         return [self.slice(first, last) for first, last in pairwise(edges)]
+
+
+_WORTH_A_COLUMN = 24  # pieces of one length from which on copying them as a column is faster than one by one
+_COLUMN_BYTES = 1 << 18  # of a column that is copied at once: what lies between stays in the cache
+
+
+def _copy(source: Buffer, offsets: Column, lengths: Column, target: memoryview, places: Column) -> None:
+    """Copy many pieces. Those of a length that is common go as one column of items of that size."""
+    if len(offsets) == 0:
+        return
+    sizes = np.bincount(np.minimum(lengths, _LONGEST_COLUMN))
+    common = sizes >= _WORTH_A_COLUMN
+    common[0] = common[_LONGEST_COLUMN:] = False
+    in_column = common[np.minimum(lengths, len(common) - 1)]
+    for size in np.flatnonzero(common).tolist():
+        rows = np.flatnonzero(lengths == size)
+        item = np.dtype((np.void, size))
+        there, here = everywhere(target, item), everywhere(source, item)
+        step = max(_COLUMN_BYTES // size, 1)
+        for first in range(0, len(rows), step):
+            part = rows[first : first + step]
+            there[places[part]] = here[offsets[part]]
+    single = np.flatnonzero(~in_column)
+    view = memoryview(source)
+    columns = (offsets[single].tolist(), lengths[single].tolist(), places[single].tolist())
+    for offset, length, place in zip(*columns, strict=True):
+        target[place : place + length] = view[offset : offset + length]
+
+
+_LONGEST_COLUMN = 9217  # longer segments than a jumbo frame holds are rare enough to copy one by one

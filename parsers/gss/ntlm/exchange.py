@@ -200,8 +200,8 @@ class NtlmExchange:
         assert self._v2 is not None
         assert self.challenge is not None
         nt_hash = _nt_hash(credential)
-        # A server tries the domain as sent and an empty one (MS-NLMP 3.2.5.1.2).
-        for domain in dict.fromkeys((self.domain, "")):
+        # A server tries the domain as sent and an empty one (MS-NLMP 3.2.5.1.2); some clients use upper case.
+        for domain in dict.fromkeys((self.domain, self.domain.upper(), "")):
             owf = crypto.nt_owf_v2(nt_hash=nt_hash, user=self.user, domain=domain)
             proof = crypto.nt_proof_str(owf=owf, server_challenge=self.challenge.server_challenge, temp=self._v2.temp)
             if hmac.compare_digest(proof, self._v2.nt_proof_str):

@@ -121,5 +121,3 @@ def stored(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return store
-
-

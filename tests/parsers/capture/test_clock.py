@@ -36,6 +36,8 @@ def test_every_resolution_and_offset_is_exact_and_stops_at_what_64_bits_hold(tsr
     per_second = (2 if tsresol & 0x80 else 10) ** (tsresol & 0x7F)
     furthest = LATEST // 10**9
     offset = max(-furthest, min(tsoffset, furthest)) * 10**9
-    expected = [min(tick * 10**9 // per_second, LATEST - max(offset, 0)) + offset for tick in ticks]
+    tick_ns = max(10**9 // per_second, 1)
+    latest = (LATEST - max(offset, 0)) // tick_ns * tick_ns
+    expected = [min(tick * 10**9 // per_second, latest) + offset for tick in ticks]
     found = nanoseconds(np.array(ticks, np.uint64), Clock.of(tsresol, tsoffset))
     assert (found.dtype, found.tolist()) == (np.int64, expected)

@@ -173,7 +173,7 @@ def test_random_damage_costs_only_packets_near_it(wire, data):
     at = data.draw(st.integers(24, len(sound) - 1))
     damage = data.draw(st.binary(min_size=1, max_size=8))[: len(sound) - at]
     damaged[at : at + len(damage)] = damage
-    found, captures = wire.read(bytes(damaged), data.draw(st.sampled_from([32, 500, 1 << 20])))
+    found, _ = wire.read(bytes(damaged), data.draw(st.sampled_from([32, 500, 1 << 20])))
     begins = [24 + sum(sizes[:n]) for n in range(61)]
     hit = [n for n in range(60) if begins[n] < at + len(damage) and at < begins[n + 1]]
     untouched = packets[: max(hit[0] - 1, 0)] + packets[hit[-1] + 2 :]

@@ -90,7 +90,9 @@ def test_secrets_are_kept_and_unknown_blocks_skipped(wire):
 def test_secrets_that_leave_their_block_or_have_no_end_are_damage(wire):
     one = wire.block(10, struct.pack("<II", 1, 8 << 20) + bytes(8 << 20))
     head = wire.section()
-    _, captures = wire.read(head + wire.block(10, struct.pack("<II", 1, 5) + bytes(4)) + wire.block(10, bytes(4)) + one * 3)
+    _, captures = wire.read(
+        head + wire.block(10, struct.pack("<II", 1, 5) + bytes(4)) + wire.block(10, bytes(4)) + one * 3
+    )
     assert [len(secrets.data) for secrets in captures.secrets] == [8 << 20]
     assert [(d.offset, d.reason) for d in captures.damage] == [
         (28, "decryption secrets of 5 bytes leave their block"),
@@ -191,9 +193,9 @@ def test_data_that_leave_their_block_cost_that_packet_only(wire):
     packets, captures = wire.read(b"".join([*blocks[:3], broken, blocks[4], wire.block(6, b""), wire.block(3, b"")]))
     assert [p.data for p in packets] == [b"a", b"c"]
     assert [(d.offset, d.reason) for d in captures.damage] == [
-        (begins[3], "a packet's data leave their block"),
-        (begins[5], "a packet's data leave their block"),
-        (begins[5] + 12, "a packet's data leave their block"),
+        (begins[3], "a packet's data leave its block"),
+        (begins[5], "a packet's data leave its block"),
+        (begins[5] + 12, "a packet's data leave its block"),
     ]
 
 

@@ -36,7 +36,10 @@ def security_buffer(message: str, fields: int) -> bytes:
 HINT = security_buffer(TRACE["neg_rsp"], 120)
 CLIENT = [security_buffer(message, 76) for message in TRACE["ss"][::2]]
 SERVER = [security_buffer(message, 68) for message in TRACE["ss"][1::2]]
-SAMBA_HINT = bytes.fromhex("@@")  # smbd 4.17, ntlm_311_unsigned
+SAMBA_HINT = bytes.fromhex(
+    "604806062b0601050502a03e303ca00e300c060a2b06010401823702020a"
+    "a32a3028a0261b246e6f745f646566696e65645f696e5f5246433431373840706c656173655f69676e6f7265"
+)  # smbd 4.17, ntlm_311_unsigned
 ALL = [HINT, SAMBA_HINT, *CLIENT, *SERVER]
 
 
@@ -49,9 +52,7 @@ def test_the_first_token_of_a_windows_server_offers_negoex():
 
 
 def test_the_first_token_of_a_samba_server_has_a_hint():
-    assert parse(SAMBA_HINT) == NegTokenInit(
-        (Mechanism.NTLM,), hint_name="not_defined_in_RFC4178@please_ignore"
-    )
+    assert parse(SAMBA_HINT) == NegTokenInit((Mechanism.NTLM,), hint_name="not_defined_in_RFC4178@please_ignore")
 
 
 def test_the_legs_of_a_logon_of_windows():

@@ -95,14 +95,32 @@ def test_binding_legs_are_signed_with_the_key_of_the_first_channel():
     assert [signer.verify(unhex(leg)) for leg in VECTORS["A2"]["ss"]] == [True, True, True, False]
 
 
+def decrypt_moved(decryptor: Decryptor, wires: list[bytes]) -> list[bytes | None]:
+    """What `decrypt_many` makes of messages that lie in one arena, their tags behind them; None where it refuses."""
+    arena = bytearray()
+    starts, places = [], []
+    for wire in wires:
+        arena += b"between"
+        starts.append(len(arena))
+        arena += wire + wire[4:20]
+    sent = bytes(arena)
+    for wire in wires:
+        arena += b"between"
+        places.append(len(arena))
+        arena += bytes(len(wire) - 52)
+    fits = decryptor.decrypt_many(memoryview(arena), starts, [len(wire) for wire in wires], places)
+    assert arena[: len(sent)] == sent
+    assert all(arena[place - 7 : place] == b"between" for place in places)
+    plain = [bytes(arena[place : place + len(wire) - 52]) for place, wire in zip(places, wires, strict=True)]
+    return [text if fit else None for text, fit in zip(plain, fits, strict=True)]
+
+
 @pytest.mark.parametrize(("vector", "message"), ENCRYPTED)
 def test_published_messages_decrypt(vector, message):
     decryptor = Decryptor(cipher=CIPHERS[vector["cipher"]], key=unhex(vector[message["dir"] + "_key"]))
-    wire, plain = memoryview(unhex(message["wire"])), unhex(message["plain"])
-    out = bytearray(len(plain) + 5)
-    assert decryptor.decrypt(wire) == plain
-    assert decryptor.decrypt_into(wire, memoryview(out)) == len(plain)
-    assert out == plain + bytes(5)
+    wire, plain = unhex(message["wire"]), unhex(message["plain"])
+    assert decryptor.decrypt(memoryview(wire)) == plain
+    assert decrypt_moved(decryptor, [wire, wire]) == [plain, plain]
 
 
 @pytest.mark.parametrize(("vector", "message"), [param for param in ENCRYPTED if param.values[0]["dialect"] == "3.1.1"])
@@ -333,41 +351,27 @@ def test_keys_do_not_show():
 
 
 @pytest.mark.parametrize("cipher", list(Cipher))
-@pytest.mark.parametrize("size", [0, 1, 100, 16 * 1024, 70_000])
-def test_what_was_encrypted_decrypts_by_every_path(cipher, size):
+@pytest.mark.parametrize("size", [0, 1, 100, 70_000])
+def test_what_was_encrypted_decrypts_both_ways(cipher, size):
     plain = bytes(i & 0xFF for i in range(size))
     key = bytes(range(key_size(cipher)))
     nonce = bytes(12 if "GCM" in cipher.name else 11)
     wire = encrypt(cipher=cipher, key=key, nonce=nonce, session_id=7, plaintext=memoryview(plain))
     decryptor = Decryptor(cipher=cipher, key=key)
-    behind = b"what follows in the stream"
-    stream = bytearray(wire + behind)
-    out = bytearray(size)
     assert decryptor.decrypt(memoryview(wire)) == plain
-    for view, length in [
-        (memoryview(wire), None),
-        (memoryview(bytes(stream)), len(wire)),
-        (memoryview(stream), len(wire)),
-        (memoryview(stream)[: len(wire) + 15], len(wire)),
-    ]:
-        out[:] = bytes(size)
-        assert decryptor.decrypt_into(view, memoryview(out), length) == size
-        assert out == plain
-    assert stream == wire + behind
+    assert decrypt_moved(decryptor, [wire]) == [plain]
 
 
 @pytest.mark.parametrize("size", [100, 50_000])
 @pytest.mark.parametrize("place", [4, 20, 44, 60, -1])
-def test_any_changed_byte_breaks_the_tag_and_nothing_else_changes(size, place):
-    wire = bytearray(encrypt(cipher=2, key=bytes(16), nonce=bytes(12), session_id=7, plaintext=bytes(size)))
-    wire[place] ^= 1
-    stream = bytearray(wire + b"the next message of it")
+def test_any_changed_byte_breaks_the_tag(size, place):
+    wire = encrypt(cipher=2, key=bytes(16), nonce=bytes(12), session_id=7, plaintext=bytes(size))
+    damaged = bytearray(wire)
+    damaged[place] ^= 1
     decryptor = Decryptor(cipher=2, key=bytes(16))
     with pytest.raises(TagError):
-        decryptor.decrypt(memoryview(wire))
-    with pytest.raises(TagError):
-        decryptor.decrypt_into(memoryview(stream), memoryview(bytearray(size)), len(wire))
-    assert stream == wire + b"the next message of it"
+        decryptor.decrypt(memoryview(damaged))
+    assert decrypt_moved(decryptor, [wire, bytes(damaged), wire]) == [bytes(size), None, bytes(size)]
 
 
 @pytest.mark.parametrize("cipher", list(Cipher))
@@ -376,11 +380,10 @@ def test_every_truncation_of_a_transform_is_refused(cipher):
     wire = encrypt(cipher=cipher, key=key, nonce=nonce, session_id=1, plaintext=b"some plain bytes")
     decryptor = Decryptor(cipher=cipher, key=key)
     for length in range(len(wire)):
-        expected = ParseError if length < 52 else TagError
-        with pytest.raises(expected):
+        with pytest.raises(ParseError if length < 52 else TagError):
             decryptor.decrypt(memoryview(wire)[:length])
-        with pytest.raises(expected):
-            decryptor.decrypt_into(memoryview(wire), memoryview(bytearray(16)), length)
+        if length >= 52:
+            assert decrypt_moved(decryptor, [wire[:length]]) == [None]
 
 
 @given(st.binary(max_size=120), st.sampled_from(list(Cipher)))
