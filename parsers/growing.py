@@ -12,7 +12,7 @@ class GrowingTable:
     """Rows of one dtype; appending costs the same however many there are. `rows` is a view, to read and to change."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._storage = np.zeros(64, dtype)
+        self._storage = np.empty(64, dtype)
         self._size = 0
 
     def __len__(self) -> int:
@@ -27,7 +27,7 @@ class GrowingTable:
         """Add rows at the end."""
         needed = self._size + len(rows)
         if needed > len(self._storage):
-            grown = np.zeros(max(needed, len(self._storage) * 3 // 2), self._storage.dtype)
+            grown = np.empty(max(needed, len(self._storage) * 2), self._storage.dtype)
             grown[: self._size] = self.rows
             self._storage = grown
         self._storage[self._size : needed] = rows

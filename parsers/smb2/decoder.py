@@ -147,8 +147,7 @@ class Smb2Decoder:
         clear = self._clear_messages(arena, units)
         self._drive(arena, units, clear, np.isin(clear.header["command"], _SETUP))
         encrypted = self._encrypted_messages(arena, units, plain)
-        messages = Messages.concatenate([clear, *encrypted])
-        messages = messages.take(np.lexsort((messages.offset, messages.unit)))
+        messages = _in_order([clear, *encrypted])
         later = np.isin(messages.header["command"], _LATER)
         later &= messages.encrypted | (messages.header["command"] != Command.SESSION_SETUP)
         self._drive(arena, units, messages, later & messages.known)
@@ -308,11 +307,11 @@ class Smb2Decoder:
 
     def _count_decoded(self, units: Units, messages: Messages) -> None:
         """Bytes of units that gave at least one known message."""
-        rows = np.unique(messages.unit[messages.known])
-        rows = rows[~units.incomplete[rows]]
+        known = np.zeros(len(units), np.bool_)
+        known[messages.unit[messages.known]] = True
+        rows = np.flatnonzero(known & ~units.incomplete)
         places = units.connection[rows] * 2 + units.sender[rows]
-        totals = np.zeros(int(places.max()) + 1 if len(places) else 0, np.int64)
-        np.add.at(totals, places, units.length[rows] + PREFIX)
+        totals = np.bincount(places, units.length[rows] + PREFIX)
         for place in np.flatnonzero(totals).tolist():
             self._links[place // 2].decoded[place % 2] += int(totals[place])
 
@@ -339,6 +338,15 @@ def _split(
         ]
         messages = messages.take(np.flatnonzero(~wrong))
     return messages, faults
+
+
+def _in_order(parts: list[Messages]) -> Messages:
+    """All messages in the order of units, compounds in their own order. Each part is in order already."""
+    filled = [part for part in parts if len(part)] or parts[:1]
+    if len(filled) == 1:
+        return filled[0]
+    messages = Messages.concatenate(filled)
+    return messages.take(np.lexsort((messages.offset, messages.unit)))
 
 
 def _join_units(arena: memoryview, framed: list[tuple[int, int, Frames]]) -> Units:

@@ -133,6 +133,8 @@ class SegmentDecoder:
             return _concatenate(block.buffer, parts)
         inner, frames, times = self._unwrapper.unwrap(block.buffer, starts, ends, types, unusual, block)
         self.passed_over.update(self._unwrapper.take_reasons())
+        if len(inner) == 0:
+            return _concatenate(block.buffer, parts)
         buffer = bytearray(block.buffer) + inner.buffer
         shift = len(block.buffer)
         plain, _ = self._networks(buffer, inner.offset + shift, inner.end + shift, inner.end + shift, inner.ethertype)

@@ -1,12 +1,13 @@
 """Packets whose transport header does not follow at once: tunnels, extension headers, fragments.
 
-These are rare, so they are taken apart one by one: MPLS, PPPoE, GRE (ERSPAN included), IP in IP, VXLAN, IPv6 extension
-headers, and fragments of both versions. What comes out is a plain IP packet that goes the common way. dpkt reads
-the IPv6 extension headers.
+These are rare, so they are taken apart one by one: LLC/SNAP, VN-Tag, MPLS, PPPoE, GRE (ERSPAN included), IP in IP,
+VXLAN, IPv6 extension headers, and fragments of both versions. What comes out is a plain IP packet that goes the common
+way. dpkt reads the IPv6 extension headers.
 """
 
 import struct
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import dpkt
@@ -23,10 +24,13 @@ _MAX_DEPTH = 8  # encapsulations inside of one another; real networks use two or
 _MAX_DATAGRAM = 65535  # the largest IP datagram (RFC 791 3.1)
 _MAX_PENDING = 1024  # datagrams that wait for fragments; the oldest is given up
 _MPLS, _PPPOE, _TEB, _ERSPAN, _ERSPAN_3 = (0x8847, 0x8848), 0x8864, 0x6558, 0x88BE, 0x22EB
-_VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
+_VLAN_TAGS, _VN_TAG = (0x8100, 0x88A8, 0x9100), 0x8926
+_LOWEST_ETHERTYPE = 0x0600  # below it the field is a length, and LLC follows (IEEE 802.3 3.2.6)
+_SNAP = b"\xaa\xaa\x03\x00\x00\x00"  # LLC, then the OUI that says "ethertype" (RFC 1042)
 _PPP_IPV4, _PPP_IPV6 = 0x0021, 0x0057
 _IPIP, _TCP, _UDP, _IPV6_IN_IP, _GRE = 4, 6, 17, 41, 47
-_EXTENSIONS = (0, 43, 44, 51, 60, 135)
+_EXTENSIONS = (0, 43, 44, 51, 60)
+_JOINED, _INCOMPLETE = "IP fragment, joined with others", "IP fragment, others are missing"
 
 Column = npt.NDArray[np.int64]
 
@@ -39,6 +43,9 @@ class InnerPackets:
     offset: Column
     end: Column
     ethertype: Column
+
+    def __len__(self) -> int:
+        return len(self.offset)
 
 
 class Unwrapper:
@@ -77,10 +84,9 @@ class Unwrapper:
             if ethertype in (IPV4, IPV6):
                 step = self._ipv4(packet) if ethertype == IPV4 else self._ipv6(packet)
             else:
-                step = _LINK_STEPS.get(ethertype, _no_step)(packet)
+                step = _link_step(ethertype)(packet)
             if step is None:
-                name = f"ethertype 0x{ethertype:04X}" if ethertype != UNKNOWN else "unknown link layer"
-                self._reasons[name if ethertype not in (IPV4, IPV6) else "no TCP inside"] += 1
+                self._reasons[_name(ethertype)] += 1
                 return None
             ethertype, packet = step
             if ethertype == _DONE:
@@ -95,91 +101,112 @@ class Unwrapper:
             return None
         header_length = (packet[0] & 0x0F) * 4
         total, identification, fragment = struct.unpack_from(">HHH", packet, 2)
-        packet = packet[:total] if total else packet
-        if header_length < 20 or len(packet) < header_length:
+        size = total or len(packet)
+        if header_length < 20 or min(size, len(packet)) < header_length:
             return None
-        protocol, payload = packet[9], packet[header_length:]
+        protocol, payload, size = packet[9], packet[header_length:size], size - header_length
         if fragment & 0x3FFF:
             key = packet[12:20] + bytes([protocol]) + identification.to_bytes(2, "big")
-            whole = self._add_fragment(key, (fragment & 0x1FFF) * 8, payload, last=not fragment & 0x2000)
+            whole = self._add_fragment(key, (fragment & 0x1FFF) * 8, payload, size, last=not fragment & 0x2000)
             if whole is None:
                 return _WAIT, b""
-            payload = whole
-        return _transport(protocol, payload, packet[:20])
+            payload, size = whole, len(whole)
+        return _transport(protocol, payload, size, packet[:20])
 
     def _ipv6(self, packet: bytes) -> tuple[int, bytes] | None:
         if len(packet) < 40 or packet[0] >> 4 != 6:
             return None
-        payload_length = int.from_bytes(packet[4:6], "big")
-        protocol, rest = packet[6], packet[40 : 40 + payload_length] if payload_length else packet[40:]
+        size = int.from_bytes(packet[4:6], "big") or len(packet) - 40
+        protocol, rest = packet[6], packet[40 : 40 + size]
         for _ in range(_MAX_DEPTH):
             if protocol not in _EXTENSIONS:
-                return _transport(protocol, rest, packet[:40])
+                return _transport(protocol, rest, size, packet[:40])
             try:
                 header = dpkt.ip6.EXT_HDRS_CLS[protocol](rest)
             except (dpkt.UnpackError, KeyError, IndexError, struct.error):
                 return None
-            if protocol == 44:
-                whole = self._add_fragment(
-                    packet[8:40] + header.id.to_bytes(4, "big"), header.frag_off * 8, rest[8:], last=not header.m_flag
-                )
+            is_fragment = protocol == 44 and (header.frag_off or header.m_flag)  # else it stands alone (RFC 6946 4)
+            protocol, rest, size = header.nxt, rest[header.length :], size - header.length
+            if is_fragment:
+                key = packet[8:40] + header.id.to_bytes(4, "big")
+                whole = self._add_fragment(key, header.frag_off * 8, rest, size, last=not header.m_flag)
                 if whole is None:
                     return _WAIT, b""
-                protocol, rest = header.nxt, whole
-            else:
-                protocol, rest = header.nxt, rest[header.length :]
+                rest, size = whole, len(whole)
         return None
 
-    def _add_fragment(self, key: bytes, offset: int, payload: bytes, *, last: bool) -> bytes | None:
-        """The whole datagram's payload once its last hole is filled. The first copy of a byte counts (RFC 5722)."""
-        if offset + len(payload) > _MAX_DATAGRAM:
+    def _add_fragment(self, key: bytes, offset: int, payload: bytes, size: int, *, last: bool) -> bytes | None:
+        """The whole datagram's payload once its last hole is filled; `size` as in `_transport`."""
+        if offset + size > _MAX_DATAGRAM:
             self._reasons["fragment beyond 64 KiB"] += 1
             return None
         datagram = self._datagrams.setdefault(key, _Datagram())
-        datagram.add(offset, payload, last=last)
-        whole = datagram.whole()
-        if whole is not None:
-            del self._datagrams[key]
-        elif len(self._datagrams) > _MAX_PENDING:
-            self._datagrams.popitem(last=False)
-            self._reasons["fragments never completed"] += 1
-        return whole
+        datagram.add(offset, payload)
+        if last:
+            datagram.end_at(offset + size)
+        self._reasons[_INCOMPLETE] += 1
+        if datagram.holes:
+            if len(self._datagrams) > _MAX_PENDING:
+                self._datagrams.popitem(last=False)
+            return None
+        del self._datagrams[key]
+        self._reasons[_INCOMPLETE] -= datagram.fragments
+        self._reasons[_JOINED] += datagram.fragments - 1  # the last one gives the packet
+        return bytes(datagram.data)
 
 
 class _Datagram:
-    """The fragments of one IP datagram, in order of offsets."""
+    """The fragments of one IP datagram. Of bytes that come twice the first copy counts, as in RFC 815."""
 
     def __init__(self) -> None:
-        self._pieces: dict[int, bytes] = {}
-        self._size: int | None = None
+        self.data = bytearray()
+        self.holes = [(0, _MAX_DATAGRAM)]  # first byte, end
+        self.fragments = 0
 
-    def add(self, offset: int, payload: bytes, *, last: bool) -> None:
-        self._pieces.setdefault(offset, payload)
-        if last:
-            self._size = offset + len(payload)
+    def add(self, offset: int, payload: bytes) -> None:
+        """Fill holes."""
+        self.fragments += 1
+        end = offset + len(payload)
+        holes = []
+        for first, stop in self.holes:
+            start, finish = max(first, offset), min(stop, end)
+            if start >= finish:
+                holes.append((first, stop))
+                continue
+            self.data.extend(bytes(max(finish - len(self.data), 0)))
+            self.data[start:finish] = payload[start - offset : finish - offset]
+            holes += [(first, start)] * (first < start) + [(finish, stop)] * (finish < stop)
+        self.holes = holes
 
-    def whole(self) -> bytes | None:
-        if self._size is None:
-            return None
-        joined = bytearray()
-        for offset, piece in sorted(self._pieces.items()):
-            if offset > len(joined):
-                return None
-            joined += piece[len(joined) - offset :]
-        return bytes(joined[: self._size]) if len(joined) >= self._size else None
+    def end_at(self, end: int) -> None:
+        """The last fragment was seen: nothing is missing behind it."""
+        del self.data[end:]
+        self.holes = [(first, min(stop, end)) for first, stop in self.holes if first < end]
 
 
 _DONE, _WAIT = -1, -2
+
+
+def _name(ethertype: int) -> str:
+    """Why a packet with this ethertype, in which no next layer was found, gave nothing."""
+    if ethertype in (IPV4, IPV6):
+        return "no TCP inside"
+    if ethertype == UNKNOWN:
+        return "unknown link layer"
+    return f"ethertype 0x{ethertype:04X}" if ethertype >= _LOWEST_ETHERTYPE else "LLC without an ethertype"
 
 
 def _no_step(packet: bytes) -> tuple[int, bytes] | None:  # noqa: ARG001  # one signature for all steps
     return None
 
 
-def _transport(protocol: int, payload: bytes, header: bytes) -> tuple[int, bytes] | None:
-    """The next layer inside of an IP payload, or the finished packet with a fresh header in front of a TCP segment."""
+def _transport(protocol: int, payload: bytes, size: int, header: bytes) -> tuple[int, bytes] | None:
+    """The next layer inside of an IP payload, or the finished packet with a fresh header in front of a TCP segment.
+
+    `size` is the payload's length on the wire, more than `payload` where the capture cut the packet.
+    """
     if protocol == _TCP:
-        return _DONE, _fresh_header(header, len(payload)) + payload
+        return _DONE, _fresh_header(header, size) + payload
     if protocol == _IPIP:
         return IPV4, payload
     if protocol == _IPV6_IN_IP:
@@ -191,10 +218,10 @@ def _transport(protocol: int, payload: bytes, header: bytes) -> tuple[int, bytes
     return None
 
 
-def _fresh_header(header: bytes, payload_length: int) -> bytes:
-    """The same addresses, no options, no fragment, the right length; 0 stands for a jumbogram's."""
+def _fresh_header(header: bytes, size: int) -> bytes:
+    """The same addresses, no options, no fragment, the right length; 0 stands for one that does not fit."""
     if len(header) == 20:
-        total = min(20 + payload_length, _MAX_DATAGRAM)
+        total = 20 + size if 20 + size <= _MAX_DATAGRAM else 0
         return (
             b"\x45"
             + header[1:2]
@@ -205,8 +232,8 @@ def _fresh_header(header: bytes, payload_length: int) -> bytes:
             + b"\x06"
             + (bytes(2) + header[12:20])
         )
-    size = payload_length if payload_length <= _MAX_DATAGRAM else 0
-    return header[:4] + size.to_bytes(2, "big") + b"\x06" + header[7:40]
+    length = size if size <= _MAX_DATAGRAM else 0
+    return header[:4] + length.to_bytes(2, "big") + b"\x06" + header[7:40]
 
 
 def _ethernet(packet: bytes) -> tuple[int, bytes] | None:
@@ -215,6 +242,15 @@ def _ethernet(packet: bytes) -> tuple[int, bytes] | None:
 
 def _vlan(packet: bytes) -> tuple[int, bytes] | None:
     return (int.from_bytes(packet[2:4], "big"), packet[4:]) if len(packet) > 4 else None
+
+
+def _vn_tag(packet: bytes) -> tuple[int, bytes] | None:
+    """IEEE 802.1BR: four bytes, then the next ethertype."""
+    return (int.from_bytes(packet[4:6], "big"), packet[6:]) if len(packet) > 6 else None
+
+
+def _snap(packet: bytes) -> tuple[int, bytes] | None:
+    return (int.from_bytes(packet[6:8], "big"), packet[8:]) if packet.startswith(_SNAP) else None
 
 
 def _mpls(packet: bytes) -> tuple[int, bytes] | None:
@@ -253,5 +289,12 @@ def _gre(packet: bytes) -> tuple[int, bytes] | None:
 _LINK_STEPS = {
     **dict.fromkeys(_MPLS, _mpls),
     **dict.fromkeys(_VLAN_TAGS, _vlan),
+    _VN_TAG: _vn_tag,
     _PPPOE: _pppoe,
 }
+
+
+def _link_step(ethertype: int) -> Callable[[bytes], tuple[int, bytes] | None]:
+    if UNKNOWN < ethertype < _LOWEST_ETHERTYPE:
+        return _snap
+    return _LINK_STEPS.get(ethertype, _no_step)

@@ -34,12 +34,11 @@ from parsers.smb2.crypto import (
     SigningAlgorithm,
     derive_keys,
     encrypt,
-    key_size,
     preauth_hash,
 )
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.error import ErrorResponse
-from parsers.smb2.header import HEADER_SIZE, Command, Flags, build_header, parse_header
+from parsers.smb2.header import Command, Flags, build_header, parse_header
 from parsers.smb2.keying import KeyFinder
 from parsers.smb2.messages import Messages, Units, split_units
 from parsers.smb2.negotiate import GlobalCapabilities, NegotiateRequest, NegotiateResponse, SecurityMode
@@ -53,12 +52,19 @@ from parsers.smb2.negotiate_contexts import (
 from parsers.smb2.session import Session, SmbConnection
 from parsers.smb2.session_setup import SessionFlags, SessionSetupFlags, SessionSetupRequest, SessionSetupResponse
 from parsers.smb2.tracker import SessionTracker
-from parsers.smb2.tree import ShareCapabilities, ShareFlags, ShareType, TreeConnectRequest, TreeConnectResponse
+from parsers.smb2.tree import (
+    ShareCapabilities,
+    ShareFlags,
+    ShareType,
+    TreeConnectFlags,
+    TreeConnectRequest,
+    TreeConnectResponse,
+)
 
 CLIENT, SERVER = 0, 1
 RELATED = 0xFFFF_FFFF_FFFF_FFFF  # SessionId and FileId of a related request (MS-SMB2 3.2.4.1.4)
 GUID = b"the server's own"
-CREATION_FLAGS = NegotiateFlags.UNICODE | NegotiateFlags.EXTENDED_SESSIONSECURITY | NegotiateFlags.KEY_EXCH
+NTLM_FLAGS = NegotiateFlags.UNICODE | NegotiateFlags.EXTENDED_SESSIONSECURITY | NegotiateFlags.KEY_EXCH
 
 
 class Said(NamedTuple):
@@ -136,10 +142,10 @@ class Logon:
     def tokens(self) -> Tokens:
         """What client and server send (MS-NLMP 3.1.5.1.2, 3.3.2; MS-SPNG 2.2.1)."""
         challenge = Challenge(
-            CREATION_FLAGS | NegotiateFlags.TARGET_INFO, b"8 bytes!", "CORPUS",
+            NTLM_FLAGS | NegotiateFlags.TARGET_INFO, b"8 bytes!", "CORPUS",
             (AvPair(AvId.NB_DOMAIN_NAME, "CORPUS".encode("utf-16-le")),),
         ).build()  # fmt: skip
-        negotiate = Negotiate(CREATION_FLAGS).build()
+        negotiate = Negotiate(NTLM_FLAGS).build()
         authenticate = self._authenticate(negotiate, challenge)
         return Tokens(
             NegTokenInit((Mechanism.NTLM,), mech_token=negotiate).build(),
@@ -151,7 +157,7 @@ class Logon:
 
     def _authenticate(self, negotiate: bytes, challenge: bytes) -> bytes:
         if not self.user:
-            return Authenticate(CREATION_FLAGS | NegotiateFlags.ANONYMOUS, b"\x00", b"", "", "", "").build()
+            return Authenticate(NTLM_FLAGS | NegotiateFlags.ANONYMOUS, b"\x00", b"", "", "", "").build()
         client_challenge = b"clientch"
         pairs = build_av_pairs([AvPair(AvId.FLAGS, AvFlags.MIC_PRESENT.to_bytes(4, "little"))])
         temp = b"\x01\x01" + bytes(14) + client_challenge + bytes(4) + pairs + bytes(4)
@@ -161,7 +167,7 @@ class Logon:
             owf=owf, server_challenge=b"8 bytes!", temp=temp, client_challenge=client_challenge
         )
         built = Authenticate(
-            CREATION_FLAGS,
+            NTLM_FLAGS,
             bytes(24),
             responses.nt_response,
             self.domain,
@@ -224,14 +230,14 @@ class Peers:
     def request(self, command: int, body: bytes = b"\x04\x00\x00\x00", **header: object) -> bytes:
         """The client asks."""
         self.message_id += 1
-        return self._say(CLIENT, message(command, self.message_id, body, **header))  # type: ignore[arg-type]
+        return self._say(CLIENT, message(command, self.message_id, body, **header))
 
     def answer(self, command: int, body: bytes | None = None, status: int = 0, **header: object) -> bytes:
         """The server answers what was asked last; with an ERROR response where it fails and `body` is not given."""
         if body is None:
             body = b"\x04\x00\x00\x00" if status == STATUS_SUCCESS else ErrorResponse().build()
         header = {"message_id": self.message_id, **header}
-        return self._say(SERVER, message(command, body=body, answer=True, status=status, **header))  # type: ignore[arg-type]
+        return self._say(SERVER, message(command, body=body, answer=True, status=status, **header))
 
     def sealed(self, sender: int, session_id: int, plain: bytes) -> bytes:
         """Say something encrypted."""
@@ -241,9 +247,7 @@ class Peers:
         assert key is not None
         self.nonce += 1
         nonce = self.nonce.to_bytes(12 if cipher in (Cipher.AES_128_GCM, Cipher.AES_256_GCM) else 11, "little")
-        return self._say(
-            sender, encrypt(cipher=cipher, key=key, nonce=nonce, session_id=session_id, plaintext=plain)
-        )
+        return self._say(sender, encrypt(cipher=cipher, key=key, nonce=nonce, session_id=session_id, plaintext=plain))
 
     def _say(self, sender: int, data: bytes) -> bytes:
         self.said.append(Said(self.number, sender, data))
@@ -251,7 +255,7 @@ class Peers:
 
     # ------------------------------------------------------------------------------------ dialogues
 
-    def negotiate(self, *, required: bool = False) -> None:
+    def negotiate(self, *, signing_required: bool = False) -> None:
         """NEGOTIATE and its answer (MS-SMB2 2.2.3, 2.2.4)."""
         contexts: tuple[NegotiateContext, ...] = ()
         if self.dialect == Dialect.SMB_3_1_1:
@@ -260,7 +264,7 @@ class Peers:
                 EncryptionCapabilities((Cipher(self.cipher or 0),)),
                 SigningCapabilities((SigningAlgorithm(self.algorithm),)),
             )
-        mode = SecurityMode.SIGNING_ENABLED | SecurityMode.SIGNING_REQUIRED * required
+        mode = SecurityMode.SIGNING_ENABLED | SecurityMode.SIGNING_REQUIRED * signing_required
         able = GlobalCapabilities.ENCRYPTION | GlobalCapabilities.MULTI_CHANNEL | GlobalCapabilities.NOTIFICATIONS
         capabilities = able if self.dialect >= Dialect.SMB_3_0 else GlobalCapabilities(0)
         asked = NegotiateRequest(mode, capabilities, b"the client's own", (Dialect(self.dialect),), contexts)
@@ -326,20 +330,86 @@ class Peers:
         self.sessions[session_id] = ends
 
     def _ends(self, key: bytes, preauth: bytes) -> Ends:
-        keys = derive_keys(
-            dialect=self.dialect, session_key=key, preauth_hash=preauth, cipher=self.session_cipher
-        )
+        keys = derive_keys(dialect=self.dialect, session_key=key, preauth_hash=preauth, cipher=self.session_cipher)
         return Ends(key, keys, Signer(algorithm=self.signing_algorithm, key=keys.signing))
 
     def connect_tree(self, session_id: int, tree_id: int, path: str = r"\\server\share", status: int = 0) -> None:
         """TREE_CONNECT and its answer, signed."""
         signer = self.sessions[session_id].signer if session_id in self.sessions else None
-        asked = TreeConnectRequest.parse(memoryview(bytes(HEADER_SIZE) + _tree_request(path)))
+        asked = TreeConnectRequest(TreeConnectFlags(0), path)
         answered = TreeConnectResponse(
             ShareType.DISK, ShareFlags.ENCRYPT_DATA, ShareCapabilities(0), AccessMask(0x001F01FF)
         )
         self.request(Command.TREE_CONNECT, asked.build(), session_id=session_id, signer=signer)
         body = answered.build() if status == STATUS_SUCCESS else None
-        self.answer(
-            Command.TREE_CONNECT, body, status, session_id=session_id, tree_id=tree_id, signer=signer
-        )
+        self.answer(Command.TREE_CONNECT, body, status, session_id=session_id, tree_id=tree_id, signer=signer)
+
+
+# ----------------------------------------------------------------------------------------------- who listens
+
+
+class Observer:
+    """A session tracker that hears one thing after another; the n-th, counted from 1, in frame n at n microseconds."""
+
+    def __init__(self, *secrets: Credential | SessionKey | DirectionKeys) -> None:
+        self.store = KeyStore()
+        for secret in secrets:
+            self.store.add(secret)
+        self.keys = KeyFinder(self.store)
+        self.tracker = SessionTracker(self.keys)
+        self.frame = 0
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions so far."""
+        return self.tracker.sessions
+
+    def connection(self, number: int = 0) -> SmbConnection:
+        """A connection; known from now on. All connections go to one endpoint."""
+        known = self.tracker.connections.get(number)
+        return known or self.tracker.connections.setdefault(number, SmbConnection(number, (1, 445)))
+
+    def hear(self, said: Iterable[Said]) -> "Observer":
+        """Hand what is plain, not a compound and of interest to the tracker."""
+        for connection, _, data in said:
+            self.frame += 1
+            if data[0] == 0xFE and self.tracker.handles(parse_header(data)):
+                self.tracker.handle(
+                    self.connection(connection), parse_header(data), memoryview(data), self.frame, 1000 * self.frame
+                )
+        return self
+
+
+def place(
+    said: Sequence[Said], *, first_frame: int = 1, present: dict[int, int] | None = None
+) -> tuple[memoryview, Units]:
+    """What was said as the units of a block, each in a frame of its own, and the arena that holds them.
+
+    Only `present` bytes of some may be there. Behind them the arena has room for all of it decrypted.
+    """
+    arena = bytearray(b"".join(data for _, _, data in said))
+    length = np.array([len(data) for _, _, data in said], np.int64)
+    start = np.cumsum(length) - length
+    there = length.copy()
+    for row, size in (present or {}).items():
+        there[row] = size
+    frame = np.arange(len(said), dtype=np.int64) + first_frame
+    columns = [
+        start, length, there, start, frame, 1000 * frame, frame, 1000 * frame,
+        [one.connection for one in said], [one.sender for one in said], [one.data[0] for one in said],
+    ]  # fmt: skip
+    arena += bytes(len(arena) + 16)
+    return memoryview(arena), Units(*(np.array(column, np.int64) for column in columns))
+
+
+def plain_messages(arena: memoryview, units: Units) -> Messages:
+    """The messages of the plain units; a session's number is its SessionId, or -1 where that is 0."""
+    rows = np.flatnonzero(units.protocol == 0xFE)
+    unit, offset, end, faults = split_units(arena, rows, units.start[rows], units.start[rows] + units.present[rows])
+    assert faults == []
+    messages = Messages.of_headers(arena, unit, offset, end, encrypted=False)
+    session = messages.header["session_id"].astype(np.int64)
+    for row in np.flatnonzero(session == -1).tolist():  # a related request has that of the one before it
+        session[row] = session[row - 1]
+    messages.session[:] = np.where(session == 0, -1, session)
+    return messages
