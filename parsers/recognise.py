@@ -36,7 +36,7 @@ def recognise(pieces: Pieces, *, at_start: bool) -> Recognised | None:
         return smb
     if not at_start:
         return None
-    first = pieces.slice(0, _HEAD)
+    first = pieces.runs()[0].slice(0, _HEAD)
     head = bytearray(first.size)
     first.copy_into(memoryview(head), 0)
     return _by_head(bytes(head[:_HEAD]))

@@ -16,6 +16,7 @@ from parsers.smb2.names import NameTable
 from parsers.smb2.opens import OpenTable, gather_file_ids
 from parsers.smb2.pairing import latest_before
 from parsers.smb2.read_write import READ_RESPONSE, WRITE_RESPONSE
+from parsers.times import NANOSECONDS
 
 __all__ = ["EXCHANGE", "UNSOLICITED", "ExchangeTable"]
 
@@ -32,6 +33,7 @@ EXCHANGE = np.dtype(
 )  # fmt: skip
 """One exchange. A frame of 0 is a message that was not seen; `pending_time` is the interim response's, or 0."""
 
+_EARLY = 10 * NANOSECONDS  # how long an answer waits for a request that the capture shows later
 UNSOLICITED = 0xFFFF_FFFF_FFFF_FFFF  # MessageId of break notifications (MS-SMB2 3.3.4.6)
 _OK = (ntstatus.STATUS_SUCCESS, ntstatus.STATUS_BUFFER_OVERFLOW)
 
@@ -44,6 +46,7 @@ class ExchangeTable:
         self.opens = OpenTable()
         self._done: list[npt.NDArray[Any]] = []
         self._waiting = np.empty(0, EXCHANGE)
+        self._early = np.empty(0, EXCHANGE)
 
     @property
     def answered(self) -> npt.NDArray[Any]:
@@ -57,9 +60,9 @@ class ExchangeTable:
         return rows
 
     def finish(self) -> None:
-        """The capture ends: requests that wait for an answer become rows without one."""
-        self._done.append(self._waiting)
-        self._waiting = np.empty(0, EXCHANGE)
+        """The capture ends: requests without an answer and answers without a request become rows."""
+        self._done += [self._waiting, self._early]
+        self._waiting = self._early = np.empty(0, EXCHANGE)
 
     def feed(self, arena: memoryview, units: Units, messages: Messages) -> None:
         """Take the messages of one block, in order; fills `messages.name`."""
@@ -68,24 +71,69 @@ class ExchangeTable:
         # CANCEL has the MessageId of what it cancels and no answer of its own (MS-SMB2 3.2.4.24).
         requests = np.flatnonzero(solicited & ~response & (messages.header["command"] != Command.CANCEL))
         responses = np.flatnonzero(solicited & response)
+        final = messages.header["status"][responses] != ntstatus.STATUS_PENDING
         waiting = len(self._waiting)
         active = np.concatenate([self._waiting, _begin(messages, units, requests)])
         self._name_creates(arena, messages, requests, active["name"][waiting:])
         answered = _pair(active, waiting, messages, units, requests, responses)
-        known = answered >= 0
-        final = messages.header["status"][responses] != ntstatus.STATUS_PENDING
-        orphans = _orphans(messages, units, responses[~known & final])
-        _note_responses(active, answered[known], messages, units, responses[known], final[known])
-        new_opens, create_rows = self._open(arena, messages, responses[known & final], answered[known & final], active)
-        self._resolve(arena, messages, requests, active, waiting, new_opens, create_rows)
-        self._finish_opens(arena, messages, responses[known & final], answered[known & final], active)
-        messages.name[responses[known]] = active["name"][answered[known]]
-        self.opens.end_block(new_opens)
+        alone = np.flatnonzero((answered < 0) & final)
+        answered[alone] = len(active) + np.arange(len(alone))
+        asked = len(active)
+        active = np.concatenate([active, _begin_unasked(messages, units, responses[alone])])
+        paired = answered >= 0
+        responses, answered, final = responses[paired], answered[paired], final[paired]
+        _note_responses(active, answered, messages, units, responses, final)
+        self._follow_opens(arena, messages, requests, active, waiting, responses[final], answered[final])
+        messages.name[responses] = active["name"][answered]
         is_done = np.zeros(len(active), np.bool_)
-        is_done[answered[known & final]] = True
+        is_done[answered[final]] = True
+        is_done[asked:] = False
+        self._meet_early(active, waiting, asked, is_done)
         self._done.append(active[is_done])
-        self._done.append(orphans)
-        self._waiting = active[~is_done]
+        self._waiting = active[:asked][~is_done[:asked]]
+
+    def _follow_opens(
+        self,
+        arena: memoryview,
+        messages: Messages,
+        requests: Column,
+        active: npt.NDArray[Any],
+        waiting: int,
+        finals: Column,
+        answered: Column,
+    ) -> None:
+        """What the block does to opens: CREATE makes them, requests use them, CLOSE ends them."""
+        new_opens, create_rows = self._open(arena, messages, finals, answered, active)
+        self._resolve(arena, messages, requests, active[waiting : waiting + len(requests)], new_opens, create_rows)
+        self._finish_opens(arena, messages, finals, answered, active)
+        self.opens.end_block(new_opens)
+
+    def _meet_early(self, active: npt.NDArray[Any], waiting: int, asked: int, is_done: npt.NDArray[np.bool_]) -> None:
+        """A request that was held back behind a hole may come in a later block than its answer.
+
+        Answers without a request are kept for a while (`active` from `asked` on, and those of earlier blocks).
+        """
+        early = np.concatenate([self._early, active[asked:]])
+        if len(early) == 0:
+            return
+        rows = waiting + np.flatnonzero(~is_done[waiting:asked])
+        keys = (
+            np.concatenate([early["message_id"], active["message_id"][rows]]),
+            np.concatenate([early["connection"], active["connection"][rows]]),
+        )
+        is_answer = np.arange(len(keys[0])) < len(early)
+        found = latest_before(keys, np.zeros(len(keys[0]), np.int64), is_answer)[len(early) :]
+        rows, found = rows[found >= 0], found[found >= 0]
+        for name in ("response_frame", "response_time", "response_length", "status", "open"):
+            active[name][rows] = early[name][found]
+        made = active["open"][rows] >= 0
+        self.opens.rows["name"][active["open"][rows[made]]] = active["name"][rows[made]]
+        is_done[rows] = True
+        early = np.delete(early, found)
+        latest = int(early["response_time"].max()) if len(early) else 0
+        fresh = early["response_time"] >= latest - _EARLY
+        self._done.append(early[~fresh])
+        self._early = early[fresh]
 
     def _name_creates(
         self, arena: memoryview, messages: Messages, requests: Column, names: npt.NDArray[np.int32]
@@ -120,12 +168,11 @@ class ExchangeTable:
         arena: memoryview,
         messages: Messages,
         requests: Column,
-        active: npt.NDArray[Any],
-        waiting: int,
+        asked: npt.NDArray[Any],
         new_opens: Column,
         create_rows: Column,
     ) -> None:
-        """Find out which file each request of the block speaks of."""
+        """Find out which file each request of the block speaks of; `asked` are their exchanges."""
         rows, file_ids = gather_file_ids(arena, messages, requests)
         related = (file_ids["persistent"] == UNSOLICITED) & (file_ids["volatile"] == UNSOLICITED)
         named = rows[~related]
@@ -134,10 +181,10 @@ class ExchangeTable:
         number[named] = found
         hit = found >= 0
         messages.name[named[hit]] = self.opens.rows["name"][found[hit]]
-        number[requests] = np.where(number[requests] >= 0, number[requests], active["open"][waiting:])
+        number[requests] = np.where(number[requests] >= 0, number[requests], asked["open"])
         _inherit(messages, requests, rows[related], number)
-        active["open"][waiting:] = number[requests]
-        active["name"][waiting:] = messages.name[requests]
+        asked["open"] = number[requests]
+        asked["name"] = messages.name[requests]
 
     def _finish_opens(
         self, arena: memoryview, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
@@ -191,12 +238,21 @@ def _begin(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
 def _pair(
     active: npt.NDArray[Any], waiting: int, messages: Messages, units: Units, requests: Column, responses: Column
 ) -> Column:
-    """For each response the row of `active` that it answers, or -1."""
+    """For each response the row of `active` that it answers, or -1.
+
+    Where two captured packets have changed places, the request may stand behind its answer in the same block.
+    """
     connection = np.concatenate([active["connection"], units.connection[messages.unit[responses]]])
     message_id = np.concatenate([active["message_id"], messages.header["message_id"][responses]])
     order = np.concatenate([np.full(waiting, -1), requests, responses])
     is_request = np.arange(len(order)) < len(active)
-    return latest_before((message_id, connection), order, is_request)[len(active) :]
+    answered = latest_before((message_id, connection), order, is_request)[len(active) :]
+    if bool((answered >= 0).all()):
+        return answered
+    following = latest_before((message_id, connection), -order, is_request)[len(active) :]
+    has_answer = np.zeros(len(active) + 1, np.bool_)
+    has_answer[answered] = True
+    return np.where((answered < 0) & ~has_answer[following], following, answered)
 
 
 def _note_responses(
@@ -222,14 +278,11 @@ def _note_responses(
     active["session"][exchanges[fresh]] = messages.session[rows[fresh]]
 
 
-def _orphans(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
-    """Responses whose request is not in the capture."""
+def _begin_unasked(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
+    """A row for each response whose request has not been seen."""
     alone = _begin(messages, units, rows)
-    unit = messages.unit[rows]
-    alone["request_frame"], alone["request_time"], alone["request_complete"] = 0, 0, 0
-    alone["response_frame"], alone["response_time"] = units.last_frame[unit], units.last_time[unit]
-    alone["status"] = messages.header["status"][rows]
-    alone["response_length"], alone["request_length"] = alone["request_length"], 0
+    for name in ("request_frame", "request_time", "request_complete", "request_length"):
+        alone[name] = 0
     return alone
 
 

@@ -125,8 +125,8 @@ class Framer:
 
     def _is_still_unfinished(self, run: Pieces) -> bool:
         """Whether the message that has begun needs more than this run: then nothing else can be in it."""
-        if self._boundary is not None or not self._at_boundary or len(self._carry) < PREFIX:
-            return False
+        if self._boundary is not None or not self._at_boundary or len(self._carry) < PREFIX + len(_SMB) + 1:
+            return False  # without the protocol id a length is not to be believed
         return PREFIX + _declared(self._carry) > len(self._carry) + run.size
 
     def _extend_carry(self, run: Pieces) -> None:

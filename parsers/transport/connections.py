@@ -150,6 +150,9 @@ class ConnectionTracker:
     def _note_syn(self, connection: Connection, segments: Segments, row: int) -> None:
         sender = self._sender(connection, segments, row)
         connection.directions[sender].start(int(segments.sequence[row]))
+        peer = connection.directions[1 - sender]
+        if segments.flags[row] & ACK and not peer.started:  # its SYN was captured later, or not at all
+            peer.start((int(segments.acknowledgment[row]) - 1) & 0xFFFF_FFFF)
         time = int(segments.time[row])
         if sender == CLIENT:
             connection.syn_time = connection.syn_time or time
@@ -173,8 +176,8 @@ class ConnectionTracker:
             direction = connection.directions[sender]
             back = sides[1 - sender]
             answers = back[(segments.flags[back] & (ACK | RST)) == ACK]
-            direction.acknowledge(segments.acknowledgment[answers])
-            pieces = direction.feed(_arrivals(segments, sides[sender]))
+            arrivals = _arrivals(segments, sides[sender])
+            pieces = direction.feed(arrivals, segments.acknowledgment[answers], connection.last_time)
             if pieces is not None:
                 yield Delivery(connection, sender, pieces)
 

@@ -77,31 +77,35 @@ class Direction:
         return self.captured - self.delivered - self.waiting
 
     def start(self, initial_sequence: int) -> None:
-        """A SYN was seen: the first byte follows its sequence number."""
+        """The first byte follows this sequence number: that of a SYN. What says the same again changes nothing."""
+        if self.initial_sequence == initial_sequence:
+            return
         self.initial_sequence = initial_sequence
         self.started = True
         self._next_sequence = (initial_sequence + 1) & 0xFFFF_FFFF
 
-    def acknowledge(self, numbers: Column) -> None:
-        """Note what the peer has acknowledged (32-bit numbers; any order)."""
-        if self.started and len(numbers):
-            distance = signed_distance(numbers, self._next_sequence)
-            self._acknowledged = max(self._acknowledged, self._next + int(distance.max()))
+    def feed(self, arrivals: Arrivals, acknowledgments: Column, now: int) -> Pieces | None:
+        """Take what a block has of this direction; return what can be passed on now.
 
-    def feed(self, arrivals: Arrivals) -> Pieces | None:
-        """Take segments with payload; return what can be passed on now."""
-        if len(arrivals.sequence) == 0:
+        Args:
+            arrivals: the segments with payload.
+            acknowledgments: what the peer acknowledged meanwhile (32-bit numbers, any order).
+            now: time of the connection's last segment in the block, nanoseconds.
+        """
+        arrived = len(arrivals.sequence) > 0
+        if arrived and not self.started:
+            self._start_in_mid_stream(arrivals.sequence)
+        self._acknowledge(acknowledgments)
+        if not arrived and self._waiting is None:
             return None
         self.captured += int(arrivals.length.sum())
-        if not self.started:
-            self._start_in_mid_stream(arrivals.sequence)
         position = self._next + signed_distance(arrivals.sequence, self._next_sequence)
         end = position + arrivals.length + arrivals.missing
         if self._waiting is None and position[0] == self._next and bool(np.all(position[1:] == end[:-1])):
             pieces = Pieces(arrivals.buffer, position, arrivals.offset, arrivals.length, arrivals.frame, arrivals.time)
             self._advance(int(end[-1]))
             return self._deliver(pieces, arrivals.missing)
-        return self._feed_sorted(self._with_waiting(arrivals, position), arrivals)
+        return self._feed_sorted(*self._with_waiting(arrivals, position), now)
 
     def finish(self) -> Pieces | None:
         """Nothing more will come: pass on what waits, the holes in between are gaps."""
@@ -117,14 +121,22 @@ class Direction:
         first = int(sequence[0])
         self._next_sequence = (first + int(signed_distance(sequence[:64], first).min())) & 0xFFFF_FFFF
 
+    def _acknowledge(self, numbers: Column) -> None:
+        if self.started and len(numbers):
+            distance = signed_distance(numbers, self._next_sequence)
+            self._acknowledged = max(self._acknowledged, self._next + int(distance.max()))
+
     def _advance(self, position: int) -> None:
         self._next_sequence = (self._next_sequence + position - self._next) & 0xFFFF_FFFF
         self._next = position
 
-    def _deliver(self, pieces: Pieces, missing: Column) -> Pieces:
+    def _deliver(self, pieces: Pieces, missing: Column) -> Pieces | None:
+        snapped = int(missing.sum())
+        if snapped:
+            pieces = _take(pieces, np.flatnonzero(pieces.length > 0))
         self.delivered += pieces.size
-        self.snapped += int(missing.sum())
-        return pieces
+        self.snapped += snapped
+        return pieces if len(pieces) else None
 
     def _with_waiting(self, arrivals: Arrivals, position: Column) -> tuple[Pieces, Column]:
         """What waited and what has come, ordered by position; of equals the earlier captured first."""
@@ -146,12 +158,11 @@ class Direction:
         order = np.argsort(new.position, kind="stable")
         return _take(new, order), missing[order]
 
-    def _feed_sorted(self, ordered: tuple[Pieces, Column], arrivals: Arrivals) -> Pieces | None:
-        pieces, missing = ordered
+    def _feed_sorted(self, pieces: Pieces, missing: Column, now: int) -> Pieces | None:
         end = pieces.position + pieces.length + missing
         covered = np.maximum.accumulate(np.concatenate([np.array([self._next]), end]))[:-1]
         holes = np.flatnonzero(pieces.position > covered)
-        ready = self._first_open_hole(pieces, covered, holes, int(arrivals.time[-1]))
+        ready = self._first_open_hole(pieces, covered, holes, now)
         delivered = self._cut_overlap(pieces, missing, ready)
         self._keep(pieces.slice(ready, len(pieces)), missing[ready:])
         return delivered
@@ -165,7 +176,7 @@ class Direction:
         if behind > _MAX_WAITING_SEGMENTS or int(pieces.length[first_row:].sum()) > _MAX_WAITING_BYTES:
             return len(pieces)
         age = now - pieces.time[holes]
-        acknowledged = covered[holes] < self._acknowledged
+        acknowledged = pieces.position[holes] <= self._acknowledged
         lost = (acknowledged & (age > _CAPTURE_DISORDER)) | (age > _RETRANSMISSION_LIMIT)
         open_holes = holes[~lost]
         return int(open_holes[0]) if len(open_holes) else len(pieces)

@@ -125,6 +125,8 @@ class Unwrapper:
                 header = dpkt.ip6.EXT_HDRS_CLS[protocol](rest)
             except (dpkt.UnpackError, KeyError, IndexError, struct.error):
                 return None
+            if header.length > size:
+                return None
             is_fragment = protocol == 44 and (header.frag_off or header.m_flag)  # else it stands alone (RFC 6946 4)
             protocol, rest, size = header.nxt, rest[header.length :], size - header.length
             if is_fragment:
