@@ -28,7 +28,13 @@ class GrowingTable:
         needed = self._size + len(rows)
         if needed > len(self._storage):
             grown = np.empty(max(needed, len(self._storage) * 2), self._storage.dtype)
-            grown[: self._size] = self.rows
+            _copy(self.rows, grown[: self._size])
             self._storage = grown
-        self._storage[self._size : needed] = rows
+        _copy(rows, self._storage[self._size : needed])
         self._size = needed
+
+
+def _copy(source: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+    """Copy structures as they are: numpy would go field by field."""
+    item = (np.void, source.dtype.itemsize)
+    target.view(item)[:] = source.view(item)

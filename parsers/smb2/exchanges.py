@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parsers import ntstatus
+from parsers.layout import join_tables, take_rows
 from parsers.smb2.create import CREATE_REQUEST, CREATE_RESPONSE
 from parsers.smb2.header import HEADER_SIZE, Command, Flags
 from parsers.smb2.messages import Messages, Units
@@ -51,7 +52,7 @@ class ExchangeTable:
     @property
     def answered(self) -> npt.NDArray[Any]:
         """Exchanges with a final answer, in order of the blocks, then whatever `finish` added."""
-        self._done = [np.concatenate([np.empty(0, EXCHANGE), *self._done])]
+        self._done = [join_tables([np.empty(0, EXCHANGE), *self._done])]
         return self._done[0]
 
     def take_answered(self) -> npt.NDArray[Any]:
@@ -73,13 +74,13 @@ class ExchangeTable:
         responses = np.flatnonzero(solicited & response)
         final = messages.header["status"][responses] != ntstatus.STATUS_PENDING
         waiting = len(self._waiting)
-        active = np.concatenate([self._waiting, _begin(messages, units, requests)])
+        active = join_tables([self._waiting, _begin(messages, units, requests)])
         self._name_creates(arena, messages, requests, active["name"][waiting:])
         answered = _pair(active, waiting, messages, units, requests, responses)
         alone = np.flatnonzero((answered < 0) & final)
         answered[alone] = len(active) + np.arange(len(alone))
         asked = len(active)
-        active = np.concatenate([active, _begin_unasked(messages, units, responses[alone])])
+        active = join_tables([active, _begin_unasked(messages, units, responses[alone])])
         paired = answered >= 0
         responses, answered, final = responses[paired], answered[paired], final[paired]
         _note_responses(active, answered, messages, units, responses, final)
@@ -89,8 +90,8 @@ class ExchangeTable:
         is_done[answered[final]] = True
         is_done[asked:] = False
         self._meet_early(active, waiting, asked, is_done)
-        self._done.append(active[is_done])
-        self._waiting = active[:asked][~is_done[:asked]]
+        self._done.append(take_rows(active, is_done))
+        self._waiting = take_rows(active[:asked], ~is_done[:asked])
 
     def _follow_opens(
         self,
@@ -113,7 +114,7 @@ class ExchangeTable:
 
         Answers without a request are kept for a while (`active` from `asked` on, and those of earlier blocks).
         """
-        early = np.concatenate([self._early, active[asked:]])
+        early = join_tables([self._early, active[asked:]])
         if len(early) == 0:
             return
         rows = waiting + np.flatnonzero(~is_done[waiting:asked])
@@ -132,8 +133,8 @@ class ExchangeTable:
         early = np.delete(early, found)
         latest = int(early["response_time"].max()) if len(early) else 0
         fresh = early["response_time"] >= latest - _EARLY
-        self._done.append(early[~fresh])
-        self._early = early[fresh]
+        self._done.append(take_rows(early, ~fresh))
+        self._early = take_rows(early, fresh)
 
     def _name_creates(
         self, arena: memoryview, messages: Messages, requests: Column, names: npt.NDArray[np.int32]
@@ -155,11 +156,11 @@ class ExchangeTable:
         self, arena: memoryview, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
     ) -> tuple[Column, Column]:
         """Add the opens that CREATE responses made; returns their numbers and the rows of the responses."""
-        header = messages.header[finals]
+        header = take_rows(messages.header, finals)
         made = (header["command"] == Command.CREATE) & (header["status"] == ntstatus.STATUS_SUCCESS)
         made &= messages.offset[finals] + HEADER_SIZE + CREATE_RESPONSE.size <= messages.end[finals]
         rows, exchanges = finals[made], answered[made]
-        numbers = self.opens.add(arena, messages, rows, active[exchanges])
+        numbers = self.opens.add(arena, messages, rows, take_rows(active, exchanges))
         active["open"][exchanges] = numbers
         return numbers, rows
 
@@ -223,7 +224,7 @@ class ExchangeTable:
 def _begin(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
     """A row of `EXCHANGE` for each request."""
     new = np.zeros(len(rows), EXCHANGE)
-    header, unit = messages.header[rows], messages.unit[rows]
+    header, unit = take_rows(messages.header, rows), messages.unit[rows]
     for name in ("message_id", "session_id", "command", "credit_charge"):
         new[name] = header[name]
     new["tree_id"] = header["async_id"] >> np.uint64(32)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parsers.layout import everywhere
+from parsers.layout import everywhere, join_tables, take_rows
 from parsers.smb2.header import HEADER, HEADER_SIZE
 from parsers.verdicts import Decryption, Signature
 
@@ -93,12 +93,15 @@ class Messages:
 
     def take(self, rows: Column) -> "Messages":
         """The given rows, in the given order."""
-        return Messages(*(getattr(self, name)[rows] for name in Messages.__slots__))
+        return Messages(take_rows(self.header, rows), *(getattr(self, name)[rows] for name in Messages.__slots__[1:]))
 
     @staticmethod
     def concatenate(parts: "list[Messages]") -> "Messages":
         """All rows of all parts."""
-        return Messages(*(np.concatenate([getattr(part, name) for part in parts]) for name in Messages.__slots__))
+        return Messages(
+            join_tables([part.header for part in parts]),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in Messages.__slots__[1:]),
+        )
 
     @staticmethod
     def of_headers(arena: memoryview, unit: Column, offset: Column, end: Column, *, encrypted: bool) -> "Messages":

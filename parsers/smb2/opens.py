@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parsers.growing import GrowingTable
-from parsers.layout import everywhere
+from parsers.layout import everywhere, take_rows
 from parsers.smb2.create import CREATE_RESPONSE
 from parsers.smb2.header import HEADER_SIZE, Command
 from parsers.smb2.messages import Messages
@@ -89,12 +89,12 @@ class OpenTable:
         candidates = np.concatenate([self._live, new_opens])
         if len(candidates) == 0:
             return np.full(len(wanted), -1, np.int64)
-        opens = self.rows[candidates]
+        opens = take_rows(self.rows, candidates)
         keys = np.concatenate([_mix(opens, opens["session"].astype(np.int64)), _mix(wanted, scopes)])
         places = np.concatenate([np.full(len(self._live), -1), new_order, order])
         is_open = np.arange(len(keys)) < len(candidates)
         found = latest_before((keys,), places, is_open)[len(candidates) :]
-        opens_found = opens[found]  # -1 takes the last row; it is masked out below
+        opens_found = take_rows(opens, found)  # -1 takes the last row; it is masked out below
         same = (opens_found["persistent"] == wanted["persistent"]) & (opens_found["volatile"] == wanted["volatile"])
         return np.where((found >= 0) & same, candidates[found], -1)
 
@@ -127,8 +127,8 @@ def gather_file_ids(arena: memoryview, messages: Messages, requests: Column) -> 
         at[acknowledgments] = np.where(size == _OPLOCK_BREAK_SIZE, 72, 0)
     inside = (at > 0) & (messages.offset[requests] + at + _FILE_ID_SIZE <= messages.end[requests])
     rows = requests[inside]
-    view = everywhere(arena, np.dtype([("persistent", "<u8"), ("volatile", "<u8")]))
-    return rows, view[messages.offset[rows] + at[inside]]
+    file_ids = everywhere(arena, "V16")[messages.offset[rows] + at[inside]]
+    return rows, file_ids.view([("persistent", "<u8"), ("volatile", "<u8")])
 
 
 def _mix(file_ids: npt.NDArray[Any], scopes: Column) -> npt.NDArray[np.uint64]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parsers.capture.packets import PacketBlock
-from parsers.layout import U8, U16, U32, Buffer, Bytes16, Layout
+from parsers.layout import U8, U16, U32, Buffer, Bytes16, Layout, take_rows
 from parsers.transport.addresses import AddressBook
 from parsers.transport.link import ARP, IPV4, IPV6, locate_network_headers
 from parsers.transport.uncommon import Unwrapper
@@ -220,7 +220,7 @@ class SegmentDecoder:
         payload = network.start[whole] + header_length
         good = (header_length >= TCP_HEADER.size) & (payload <= network.end[whole])
         self.passed_over["malformed TCP header"] += len(whole) - int(np.count_nonzero(good))
-        whole, headers, payload = whole[good], headers[good], payload[good]
+        whole, headers, payload = whole[good], take_rows(headers, good), payload[good]
         length = np.maximum(network.captured_end[whole] - payload, 0)
         rows = network.rows[whole]
         return Segments(
