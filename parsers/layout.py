@@ -95,8 +95,9 @@ class Layout(Generic[T]):
         places = len(buffer) - self.size + 1
         if len(offsets) == 0:
             return np.empty(0, self.dtype)
-        if places <= 0 or int(offsets.min()) < 0 or int(offsets.max()) >= places:
-            raise ParseError(f"{self.record.__name__} lies outside of the buffer", int(offsets.max()))
+        lowest, highest = int(offsets.min()), int(offsets.max())
+        if lowest < 0 or highest >= places:
+            raise ParseError(f"{self.record.__name__} lies outside of the buffer", min(lowest, 0) or highest)
         return everywhere(buffer, (np.void, self.size))[offsets].view(self.dtype)
 
     def build(self, record: T) -> bytes:

@@ -50,9 +50,11 @@ RULES = (
     Rule("parsers.keys", TRANSPORT, ("cryptography",)),
     Rule("parsers.smb2", SMB2, ("numpy",)),
     Rule("parsers.smb2.crypto", (*SMB2, "parsers.smb2"), ("cryptography",)),
-    Rule("parsers.pipeline", (*SMB2, "parsers.smb2"), ("numpy",)),
+    Rule("parsers.recognise", (*SMB2, "parsers.smb2"), ("numpy",)),
+    Rule("parsers.pipeline", (*SMB2, "parsers.smb2", "parsers.recognise"), ("numpy",)),
     Rule("analyzer.tables", ("parsers",), ("numpy", "pandas", "pyarrow")),
     Rule("analyzer.export", ("parsers", "analyzer.tables"), ("numpy", "pandas", "pyarrow")),
+    Rule("analyzer.analysis", ("parsers", "analyzer.tables", "analyzer.export"), ("numpy", "pandas")),
     Rule("analyzer.cli", ("parsers", "analyzer", "refserver"), ("pandas",)),
     Rule("refserver", ("parsers",), ("numpy", "cryptography", "dpkt")),
 )

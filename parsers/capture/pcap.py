@@ -33,7 +33,8 @@ _NO_RECORD = "no packet record can be read here"
 _GAP_S = 30 * 86400
 """Seconds that may lie between records while looking for one: a month of silence just at the damage is not credible."""
 
-_SHORT_WALK = 4 << 10
+_FULL_WALK = 1 << 30
+_SHORT_WALK = 512
 """Bytes walked at first after damage. Doubles again, so that much damage does not cost a window's walk each time."""
 
 
@@ -72,7 +73,7 @@ class PcapReader:
         self._captured_at = struct.Struct(order + "8xI").unpack_from
         self._last_seconds: int | None = None
         self._packets = 0
-        self._reach = MAX_PACKET
+        self._reach = _FULL_WALK
         self._longest = MAX_PACKET
         self._linktype = 0
         self._interface = 0
@@ -116,7 +117,7 @@ class PcapReader:
         if whole:
             yield self._block(offsets[:whole], heads[:whole], captured[:whole])
             window.start = int(ends[whole - 1])
-        self._reach = _SHORT_WALK if damaged else 2 * self._reach
+        self._reach = _SHORT_WALK if damaged else min(2 * self._reach, _FULL_WALK)
         if damaged and sound:
             yield from self._doubt(size + int(captured[sound - 1]))
         elif damaged:

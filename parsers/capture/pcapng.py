@@ -34,12 +34,16 @@ _DECRYPTION_SECRETS: Final = 10
 _BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D  # section 4.1
 _MAGICS = {struct.pack(order + "I", _BYTE_ORDER_MAGIC): order for order in "<>"}
 _ENDIAN: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
+_WORDS = {order: np.dtype(order + "u4") for order in "<>"}
+_FIELDS = ("type", "block", "interface", "high", "low", "captured", "length")  # of an Enhanced Packet, section 4.3
+_HEADERS = {order: np.dtype([(name, word) for name in _FIELDS]) for order, word in _WORDS.items()}
 _NATIVE = "<" if sys.byteorder == "little" else ">"
 
 _SMALLEST_BLOCK = 12  # type, length, length
 _MAX_SECRETS = 16 << 20  # bytes in a capture: a TLS session takes about 1 KiB
 
-_SHORT_WALK = 4 << 10
+_FULL_WALK = 1 << 30
+_SHORT_WALK = 512
 """Bytes walked at first after damage or a new section. Doubles again, so that a file of nothing but these does not cost
 a window's walk each time."""
 
@@ -67,7 +71,7 @@ class PcapngReader:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._reach = MAX_RECORD
+        self._reach = _FULL_WALK
         self._last_time = 0
         self._packets = 0
         self._begin(_NATIVE)
@@ -83,9 +87,7 @@ class PcapngReader:
     def _begin(self, byteorder: str) -> None:
         self._section = Section(byteorder, self._window.file, self._window.log)
         self._undescribed: set[int] = set()
-        words = ("type", "block", "interface", "high", "low", "captured", "length")  # of an Enhanced Packet, 4.3
-        self._header = np.dtype([(word, byteorder + "u4") for word in words])
-        self._word = np.dtype(byteorder + "u4")
+        self._header, self._word = _HEADERS[byteorder], _WORDS[byteorder]
 
     def _section_ok(self) -> bool:
         """Begin a section if one begins here; False if it cannot be read."""
@@ -110,7 +112,8 @@ class PcapngReader:
         if count:
             yield from self._read(offsets[:count], heads[:count], sizes[:count])
             window.start = int(offsets[count - 1] + sizes[count - 1])
-        self._reach = _SHORT_WALK if trouble or count + 1 < len(offsets) else 2 * self._reach
+        cut = trouble or (count < len(offsets) and heads["type"][count] == _SECTION_HEADER)
+        self._reach = _SHORT_WALK if cut else min(2 * self._reach, _FULL_WALK)
         if trouble:
             self._recover(trouble)
         elif not count and not window.need(int(sizes[0])):
@@ -241,11 +244,12 @@ class PcapngReader:
         unknown = (indexes == NO_INTERFACE) & ~outside
         if unknown.any():
             numbers, first = np.unique(packets.interface[unknown], return_index=True)
-            for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
-                if number not in self._undescribed:
+            for number, offset in zip(numbers.tolist(), offsets[unknown][first].tolist(), strict=True):
+                if number not in self._undescribed and not self._window.hopeless:
                     self._undescribed.add(number)
-                    offset = int(offsets[unknown][row])
-                    self._window.note(offset, f"packets of interface {number}, which is not described, are left out")
+                    self._window.note(
+                        offset, f"packets of interface {number} are left out: there is no description of it"
+                    )
         readable: npt.NDArray[np.bool_] = ~(outside | unknown)
         return readable
 
@@ -288,13 +292,13 @@ class PcapngReader:
     def _plausible_in(self, byteorder: str, begins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Section headers in a byte order; other blocks too if it is that of the current section."""
         buffer, end = self._window.buffer, self._window.end
-        words = np.dtype([(name, byteorder + "u4") for name in ("type", "block", "magic")])
-        heads = columns_at(buffer, begins, words)
+        word = _WORDS[byteorder]
+        heads = columns_at(buffer, begins, np.dtype([(name, word) for name in ("type", "block", "magic")]))
         known = (heads["type"] == _SECTION_HEADER) & (heads["magic"] == _BYTE_ORDER_MAGIC)
         if byteorder == self._section.byteorder:
             known |= (heads["type"] >= _INTERFACE_DESCRIPTION) & (heads["type"] <= _DECRYPTION_SECRETS)
         sizes = heads["block"].astype(np.int64)
         known &= (sizes >= _SMALLEST_BLOCK) & (sizes <= LOOKAHEAD) & (sizes & 3 == 0) & (begins + sizes <= end)
         begins, sizes = begins[known], sizes[known]
-        repeated: npt.NDArray[np.bool_] = columns_at(buffer, begins + sizes - 4, words["type"]) == sizes
+        repeated: npt.NDArray[np.bool_] = columns_at(buffer, begins + sizes - 4, word) == sizes
         return begins[repeated]

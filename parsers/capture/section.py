@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,8 @@ __all__ = ["NO_INTERFACE", "Section"]
 NO_INTERFACE = -1
 """In place of an interface that could not be read, so that those after it keep their numbers."""
 
-_MAX_INTERFACES = 1 << 16  # of a capture: far more than any machine has, few enough to hold
+_MAX_INTERFACES = 1 << 14
+"""Interfaces of a capture that are kept: more than any machine has, few enough to hold. Packets of others are not."""
 
 # Options, sections 3.5 and 4.2
 _END_OF_OPTIONS = 0
@@ -24,6 +26,14 @@ _IF_TSRESOL = 9
 _IF_TSOFFSET = 14
 _MICROSECONDS = 6  # if_tsresol where the option is absent
 _MAX_NAME = 256  # bytes that are kept
+
+
+class _Tables(NamedTuple):
+    """The interfaces as columns; `indexes` has one `NO_INTERFACE` more at its end."""
+
+    indexes: npt.NDArray[np.int32]
+    linktypes: npt.NDArray[np.uint16]
+    clocks: npt.NDArray[np.int64]
 
 
 class Section:
@@ -43,6 +53,7 @@ class Section:
         self._linktypes: list[int] = []
         self._clock_numbers: list[int] = []
         self._clocks: dict[Clock, int] = {}
+        self._built: _Tables | None = None
         self.snaplen = 0
         """Snapshot length of interface 0, which Simple Packet Blocks belong to; 0 is no limit."""
 
@@ -64,7 +75,7 @@ class Section:
             raise ParseError(f"an interface description needs 8 bytes, not {len(body)}")
         if len(self._log.interfaces) >= _MAX_INTERFACES:
             self._add(NO_INTERFACE, 0, DEFAULT_CLOCK)
-            raise ParseError(f"more than {_MAX_INTERFACES} interfaces: the packets of this one are left out")
+            return
         linktype, snaplen = struct.unpack_from(self.byteorder + "H2xI", body)
         options: dict[int, bytes] = {}
         try:
@@ -78,18 +89,17 @@ class Section:
 
     def indexes(self, interface: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Indexes into `CaptureLog.interfaces`, `NO_INTERFACE` where the section does not describe one."""
-        table = np.array([*self._indexes, NO_INTERFACE], np.int32)
-        return table[np.minimum(interface, len(self._indexes))]
+        return self._tables().indexes[np.minimum(interface, len(self._indexes))]
 
     def linktypes(self, interface: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
         """LINKTYPE_ values of described interfaces."""
-        return np.array(self._linktypes, np.uint16)[interface]
+        return self._tables().linktypes[interface]
 
     def times(self, interface: npt.NDArray[np.int64], ticks: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
         """Time stamps of packets of described interfaces, in nanoseconds since 1970."""
         if len(self._clocks) == 1:
             return nanoseconds(ticks, next(iter(self._clocks)))
-        numbers = np.array(self._clock_numbers)[interface]
+        numbers = self._tables().clocks[interface]
         clocks = list(self._clocks)
         time = np.empty(len(ticks), np.int64)
         for number in np.unique(numbers):
@@ -97,7 +107,17 @@ class Section:
             time[rows] = nanoseconds(ticks[rows], clocks[number])
         return time
 
+    def _tables(self) -> _Tables:
+        if self._built is None:
+            self._built = _Tables(
+                np.array([*self._indexes, NO_INTERFACE], np.int32),
+                np.array(self._linktypes, np.uint16),
+                np.array(self._clock_numbers, np.int64),
+            )
+        return self._built
+
     def _add(self, index: int, linktype: int, clock: Clock) -> None:
+        self._built = None
         self._indexes.append(index)
         self._linktypes.append(linktype)
         self._clock_numbers.append(self._clocks.setdefault(clock, len(self._clocks)))

@@ -15,16 +15,17 @@ from parsers.layout import everywhere
 from parsers.smb2.decrypt import LENT, UnitOpener
 from parsers.smb2.exchanges import ExchangeTable
 from parsers.smb2.framing import PREFIX, Framer, Frames
-from parsers.smb2.header import HEADER, HEADER_SIZE, Command, Flags, HeaderFixed
+from parsers.smb2.header import HEADER, HEADER_SIZE, NO_SIGNATURE, Command, Flags, HeaderFixed
 from parsers.smb2.keying import KeyFinder
-from parsers.smb2.messages import DECRYPTIONS, Fault, Messages, Units, split_units
+from parsers.smb2.messages import DECRYPTIONS, SIGNATURES, Fault, Messages, Units, split_units
 from parsers.smb2.multiprotocol import MultiProtocolNegotiateRequest
 from parsers.smb2.session import SmbConnection
-from parsers.smb2.signatures import verify_signatures
+from parsers.smb2.signatures import SIGNED_REQUEST, verify_signatures
 from parsers.smb2.state import Event, State
 from parsers.smb2.tracker import NO_SESSION_IDS, SessionTracker
+from parsers.smb2.transform import TRANSFORM_HEADER
 from parsers.transport.connections import CLIENT, Connection, Delivery
-from parsers.verdicts import Decryption
+from parsers.verdicts import Decryption, Signature
 
 __all__ = ["Batch", "Smb2Decoder", "Undecoded"]
 
@@ -33,6 +34,7 @@ Column = npt.NDArray[np.int64]
 _SETUP = (Command.NEGOTIATE, Command.SESSION_SETUP)
 _LATER = (Command.SESSION_SETUP, Command.LOGOFF, Command.TREE_CONNECT, Command.TREE_DISCONNECT)
 _TELLING = (ntstatus.STATUS_NETWORK_SESSION_EXPIRED, ntstatus.STATUS_USER_SESSION_DELETED)
+_SIGNATURE_OFFSET = 48
 _ALL_ONES = NO_SESSION_IDS[1]
 _SMB1_NEGOTIATE = 0x72
 
@@ -80,6 +82,7 @@ class Smb2Decoder:
         self._opener = UnitOpener(self.tracker, keys)
         self._links: dict[int, _Link] = {}
         self._storage = bytearray()
+        self._signed_requests = np.empty(0, SIGNED_REQUEST)
 
     def add(self, connection: Connection) -> None:
         """A connection was recognised as SMB; its deliveries may come now."""
@@ -153,7 +156,9 @@ class Smb2Decoder:
         self._drive(arena, units, messages, later & messages.known)
         self._assign_sessions(units, messages)
         self._note_use(units, messages)
-        verify_signatures(arena, units, messages, self.tracker.sessions, self.tracker.connections, self._keys)
+        self._signed_requests = verify_signatures(
+            arena, units, messages, self.tracker.sessions, self.tracker.connections, self._keys, self._signed_requests
+        )
         self.exchanges.feed(arena, units, messages)
         self._count_decoded(units, messages)
         return Batch(arena, units, messages)
@@ -164,9 +169,12 @@ class Smb2Decoder:
         self._note_smb1(arena, units)
         rows = np.flatnonzero(units.protocol == 0xFE)
         start = units.start[rows]
-        messages, faults = _split(arena, rows, start, start + units.present[rows], encrypted=False)
+        # A snap length often cuts inside of the header: before the signature, everything that tells is there.
+        least = np.where(units.incomplete[rows], _SIGNATURE_OFFSET, HEADER_SIZE)
+        messages, faults = _split(arena, rows, start, start + units.present[rows], least, encrypted=False)
+        messages.header["signature"][messages.end - messages.offset < HEADER_SIZE] = np.void(NO_SIGNATURE)
         self._note_faults(units, faults)
-        # A message of which not even the header is there still is a row.
+        # A message of which even less is there still is a row.
         short = np.array(
             [f.unit for f in faults if f.length and units.present[f.unit] < units.length[f.unit]], np.int64
         )
@@ -176,7 +184,7 @@ class Smb2Decoder:
             short, units.start[short], units.start[short] + units.present[short],
             np.zeros(len(short), np.int64), np.full(len(short), DECRYPTIONS.index(Decryption.PLAINTEXT)),
         )  # fmt: skip
-        begun.encrypted[:] = False
+        begun.encrypted[:], begun.signature[:] = False, SIGNATURES.index(Signature.NO_KEY)
         return Messages.concatenate([messages, begun])
 
     def _encrypted_messages(self, arena: memoryview, units: Units, plain: int) -> list[Messages]:
@@ -197,7 +205,14 @@ class Smb2Decoder:
         )
         shut.session[:] = opened.session[closed]
         self._note_closed(units, opened.unit[closed], verdict[closed])
-        return [messages, shut, self._compressed_messages(units)]
+        return [messages, shut, self._cut_messages(units), self._compressed_messages(units)]
+
+    def _cut_messages(self, units: Units) -> Messages:
+        """Encrypted units of which not even the transform header is whole: one row each."""
+        rows = np.flatnonzero((units.protocol == 0xFD) & (units.present < TRANSFORM_HEADER.size))
+        verdict = np.full(len(rows), DECRYPTIONS.index(Decryption.DAMAGED))
+        zeros = np.zeros(len(rows), np.int64)
+        return Messages.unopened(rows, units.start[rows], units.start[rows] + units.present[rows], zeros, verdict)
 
     def _compressed_messages(self, units: Units) -> Messages:
         """Compressed but not encrypted: one row each, not decoded."""
@@ -326,9 +341,9 @@ _CLOSED_REASONS = {
 
 
 def _split(
-    arena: memoryview, rows: Column, starts: Column, ends: Column, *, encrypted: bool
+    arena: memoryview, rows: Column, starts: Column, ends: Column, least: Column | int = HEADER_SIZE, *, encrypted: bool
 ) -> tuple[Messages, list[Fault]]:
-    unit, offset, end, faults = split_units(arena, rows, starts, ends)
+    unit, offset, end, faults = split_units(arena, rows, starts, ends, least)
     messages = Messages.of_headers(arena, unit, offset, end, encrypted=encrypted)
     wrong = messages.header["structure_size"] != HEADER_SIZE
     if wrong.any():

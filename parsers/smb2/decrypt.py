@@ -59,8 +59,8 @@ class UnitOpener:
         whole = np.flatnonzero(~units.incomplete[rows])
         verdicts = np.full(len(rows), DECRYPTIONS.index(Decryption.NO_KEY))
         for row in np.flatnonzero(units.incomplete[rows] & (sessions >= 0)).tolist():
-            session = self._tracker.sessions[int(sessions[row])]
-            verdicts[row] = DECRYPTIONS.index(self._keys.verdict_without_trying(session))
+            session, sender = self._tracker.sessions[int(sessions[row])], int(units.sender[rows[row]])
+            verdicts[row] = DECRYPTIONS.index(self._keys.verdict_without_trying(session, sender))
         self._prove(arena, units, rows[whole], sessions[whole])
         sizes = np.zeros(len(rows), np.int64)
         sizes[whole] = units.length[rows[whole]] - TRANSFORM_HEADER.size
@@ -119,7 +119,10 @@ class UnitOpener:
                 decryptor = session.decryptors[sender]
                 if decryptor is None:
                     session.closed += len(mine)
-                    verdicts[mine] = DECRYPTIONS.index(self._keys.verdict_on_failure(session))
+                    verdict = self._keys.verdict_on_failure(session, sender)
+                    verdicts[mine] = DECRYPTIONS.index(verdict)
+                    if verdict is Decryption.DAMAGED:
+                        session.damaged_frames += units.last_frame[rows[mine]].tolist()
                     continue
                 starts, lengths = units.start[rows[mine]].tolist(), units.length[rows[mine]].tolist()
                 fits = np.array(decryptor.decrypt_many(arena, starts, lengths, places[mine].tolist()), np.bool_)

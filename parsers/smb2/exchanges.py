@@ -84,7 +84,7 @@ class ExchangeTable:
         paired = answered >= 0
         responses, answered, final = responses[paired], answered[paired], final[paired]
         _note_responses(active, answered, messages, units, responses, final)
-        self._follow_opens(arena, messages, requests, active, waiting, responses[final], answered[final])
+        self._follow_opens(arena, units, messages, requests, active, waiting, responses[final], answered[final])
         messages.name[responses] = active["name"][answered]
         is_done = np.zeros(len(active), np.bool_)
         is_done[answered[final]] = True
@@ -96,6 +96,7 @@ class ExchangeTable:
     def _follow_opens(
         self,
         arena: memoryview,
+        units: Units,
         messages: Messages,
         requests: Column,
         active: npt.NDArray[Any],
@@ -106,6 +107,7 @@ class ExchangeTable:
         """What the block does to opens: CREATE makes them, requests use them, CLOSE ends them."""
         new_opens, create_rows = self._open(arena, messages, finals, answered, active)
         self._resolve(arena, messages, requests, active[waiting : waiting + len(requests)], new_opens, create_rows)
+        self._name_breaks(arena, units, messages, new_opens, create_rows)
         self._finish_opens(arena, messages, finals, answered, active)
         self.opens.end_block(new_opens)
 
@@ -186,6 +188,18 @@ class ExchangeTable:
         _inherit(messages, requests, rows[related], number)
         asked["open"] = number[requests]
         asked["name"] = messages.name[requests]
+
+    def _name_breaks(
+        self, arena: memoryview, units: Units, messages: Messages, new_opens: Column, create_rows: Column
+    ) -> None:
+        """An oplock break notification names its file, but no session (MS-SMB2 3.3.4.6)."""
+        breaks = messages.known & (messages.header["message_id"] == UNSOLICITED)
+        breaks &= messages.header["command"] == Command.OPLOCK_BREAK
+        rows, file_ids = gather_file_ids(arena, messages, np.flatnonzero(breaks))
+        connections = units.connection[messages.unit[rows]]
+        found = self.opens.find(file_ids, connections, rows, new_opens, create_rows, "connection")
+        hit = found >= 0
+        messages.name[rows[hit]] = self.opens.rows["name"][found[hit]]
 
     def _finish_opens(
         self, arena: memoryview, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]

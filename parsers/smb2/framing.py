@@ -25,6 +25,7 @@ _MINIMUM = {0xFE: 64, 0xFD: 52, 0xFC: 16, 0xFF: 32}  # header sizes: SMB2, trans
 _LARGEST = 0xFFFFFF
 _WORTH_A_RUN = 4  # pieces; fewer are followed one by one, and then some more before runs are tried again
 _SINGLE_STEPS = 64
+_NOT_AT_BOUNDARY = "not at a message boundary"
 _IDS = np.array([0x424D53FE, 0x424D53FD, 0x424D53FC, 0x424D53FF], np.uint32)
 
 Column = npt.NDArray[np.int64]
@@ -33,7 +34,10 @@ _NOTHING = np.empty(0, np.int64)
 
 @dataclass(slots=True)
 class Skipped:
-    """Captured bytes of a direction that are part of no whole message: where, and why."""
+    """Captured bytes of a direction that are part of no whole message: where they begin, how many, and why.
+
+    What is skipped for the same reason up to the next message is one row, also across bytes that were not captured.
+    """
 
     position: int  # in the stream
     length: int
@@ -86,6 +90,7 @@ class Framer:
         self._carry_map = _no_places()
         self._position = 0  # stream position of the first carried byte, or of the next one expected
         self._boundary: int | None = None  # where a message that lost bytes must end
+        self._skipping = False  # whether nothing has been framed since the last of `skipped`
 
     @property
     def carried(self) -> int:
@@ -165,9 +170,10 @@ class Framer:
         self._carry, self._carry_map = bytearray(), _no_places()
         if not carry:
             return _no_frames()
-        self._skip(self._position, len(carry), int(places.frame[-1]), reason)
+        self._skip(self._position, len(carry), int(places.frame[-1]), reason if self._at_boundary else _NOT_AT_BOUNDARY)
         if not self._at_boundary or not looks_like_message(carry):
             return _no_frames()
+        self._skipping = False
         present = len(carry) - PREFIX
         arena[start : start + present] = carry[PREFIX:]
         values = (
@@ -211,17 +217,23 @@ class Framer:
         self._at_boundary = found is not None
         stop = found if found is not None else max(at, end - (PREFIX + 3))
         frame = int(places.frame[places.rows(np.array([at]))[0]]) if stop > at else 0
-        self._skip(self._position + at - region, stop - at, frame, "not at a message boundary")
+        self._skip(self._position + at - region, stop - at, frame, _NOT_AT_BOUNDARY)
         return stop
 
     def _skip(self, position: int, length: int, frame: int, reason: str) -> None:
-        if length > 0:
+        if length <= 0:
+            return
+        if self._skipping and self.skipped[-1].reason == reason:
+            self.skipped[-1].length += length
+        else:
             self.skipped.append(Skipped(position, length, frame, reason))
+            self._skipping = True
 
     def _collect(self, arena: memoryview, at: Column, region: int, places: _Map) -> Frames:
         """Columns of the messages whose prefixes stand at `at`; session control packets are left out."""
         if len(at) == 0:
             return _no_frames()
+        self._skipping = False
         prefix = everywhere(arena, ">u4")[at].astype(np.int64)
         length = prefix & 0xFFFFFF
         message = prefix >> 24 == _SESSION_MESSAGE

@@ -6,7 +6,17 @@ from parsers.enums import OpenEnum, OpenFlag
 from parsers.errors import ParseError
 from parsers.layout import U16, U32, U64, Buffer, Bytes4, Bytes16, Layout
 
-__all__ = ["HEADER", "HEADER_SIZE", "PROTOCOL_ID", "Command", "Flags", "HeaderFixed", "build_header", "parse_header"]
+__all__ = [
+    "HEADER",
+    "HEADER_SIZE",
+    "NO_SIGNATURE",
+    "PROTOCOL_ID",
+    "Command",
+    "Flags",
+    "HeaderFixed",
+    "build_header",
+    "parse_header",
+]
 
 PROTOCOL_ID = b"\xfeSMB"
 HEADER_SIZE = 64

@@ -28,6 +28,7 @@ from parsers.verdicts import Decryption
 
 __all__ = ["KeyFinder"]
 
+_KNOWN_ALGORITHMS = (SigningAlgorithm.HMAC_SHA256, SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC)
 _SMB2 = (Dialect.SMB_2_0_2, Dialect.SMB_2_1)
 _CIPHERS_BY_KEY_SIZE = {16: (Cipher.AES_128_GCM, Cipher.AES_128_CCM), 32: (Cipher.AES_256_GCM, Cipher.AES_256_CCM)}
 _CLIENT = 0
@@ -131,8 +132,7 @@ class KeyFinder:
     def prove_by_tag(self, session: Session, sender: int, transform: memoryview) -> Decryptor | None:
         """Find the candidate, and the cipher, whose key opens `transform`."""
         for candidate in session.candidates:
-            keys = candidate.keys
-            key = keys.client_to_server if sender == _CLIENT else keys.server_to_client
+            key = _cipher_key(candidate, sender)
             if key is None:
                 continue
             for cipher in candidate.ciphers:
@@ -154,15 +154,18 @@ class KeyFinder:
 
         `message` is the successful response, which is signed with it.
         """
-        found = Logon.of(authentication).session_key(self._store.credentials)
-        if isinstance(found, Unproven) or session.dialect is None:
+        if session.dialect is None:
             return
-        for _, keys in self._derivations(session, found.key, authentication.preauth_hash or None):
-            for algorithm in _signing_algorithms(channel.connection, session):
-                signer = Signer(algorithm=algorithm, key=keys.signing)
-                if signer.verify(message):
-                    channel.signing_key, channel.signer = keys.signing, signer
-                    return
+        found = Logon.of(authentication).session_key(self._store.credentials)
+        session_keys = [given.key for given in self._store.session_keys_for(session.session_id)]
+        session_keys += [] if isinstance(found, Unproven) else [found.key]
+        for key in session_keys:
+            for _, keys in self._derivations(session, key, authentication.preauth_hash or None):
+                for algorithm in _signing_algorithms(channel.connection, session):
+                    signer = Signer(algorithm=algorithm, key=keys.signing)
+                    if signer.verify(message):
+                        channel.signing_key, channel.signer = keys.signing, signer
+                        return
 
     def _adopt(self, session: Session, candidate: Candidate) -> None:
         """A candidate is proved: these are the session's keys. Direction keys know nothing of the others."""
@@ -197,9 +200,9 @@ class KeyFinder:
         if header.is_response and header.status == 0:
             return () if channel is None else (channel,)
         own = session.signer or self._first_signer(session, message)
-        if own is None:
-            return (channel,) if channel is not None and channel.verify(message) else ()
-        return (own,) if channel is None else (own, channel)
+        known = tuple(signer for signer in (own, channel) if signer is not None)
+        # While one of the two is not known, that the other does not fit tells nothing.
+        return known if len(known) == 2 or any(signer.verify(message) for signer in known) else ()
 
     def _first_signer(self, session: Session, message: Buffer) -> Signer | None:
         if session.session_key is not None and session.dialect in _SMB2 and session.signing_key is not None:
@@ -207,19 +210,21 @@ class KeyFinder:
             return session.signer
         return self.prove_by_signature(session, message)
 
-    def verdict_on_failure(self, session: Session) -> Decryption:
-        """Why an encrypted message of a session without proved keys stays closed."""
-        if session.candidates:
-            return Decryption.WRONG_KEY
+    def verdict_on_failure(self, session: Session, sender: int) -> Decryption:
+        """Why the encrypted messages of `sender` stay closed: no tag of them has proved a key."""
+        if any(_can_be_judged(session, candidate, sender) for candidate in session.candidates):
+            # A key that a signature has proved is not wrong: these bytes are.
+            return Decryption.WRONG_KEY if session.session_key is None else Decryption.DAMAGED
         if session.complaint_verdict is not None:
             return session.complaint_verdict
-        if session.complaints or (session.state is State.UNSEEN and self._store):
+        derived = any(candidate.session_key is not None for candidate in session.candidates)
+        if session.complaints or derived or (session.state is State.UNSEEN and self._store and not session.candidates):
             return Decryption.NO_HANDSHAKE
         return Decryption.NO_KEY
 
-    def verdict_without_trying(self, session: Session) -> Decryption:
+    def verdict_without_trying(self, session: Session, sender: int) -> Decryption:
         """The verdict on an encrypted message of which the end is missing."""
-        return Decryption.DAMAGED if session.provenance is not None else self.verdict_on_failure(session)
+        return Decryption.DAMAGED if session.provenance is not None else self.verdict_on_failure(session, sender)
 
 
 def _signing_algorithms(connection: SmbConnection, session: Session) -> tuple[int, ...]:
@@ -227,5 +232,18 @@ def _signing_algorithms(connection: SmbConnection, session: Session) -> tuple[in
     if session.dialect in _SMB2:
         return (SigningAlgorithm.HMAC_SHA256,)
     if session.dialect == Dialect.SMB_3_1_1 and connection.signing_algorithm is not None:
-        return (connection.signing_algorithm,)
+        return (connection.signing_algorithm,) if connection.signing_algorithm in _KNOWN_ALGORITHMS else ()
     return (SigningAlgorithm.AES_CMAC,)
+
+
+def _cipher_key(candidate: Candidate, sender: int) -> bytes | None:
+    return candidate.keys.client_to_server if sender == _CLIENT else candidate.keys.server_to_client
+
+
+def _can_be_judged(session: Session, candidate: Candidate, sender: int) -> bool:
+    """Whether a tag that does not fit speaks against the candidate.
+
+    Not if it has no key for this sender, nor if its keys were derived without knowing the dialect.
+    """
+    known = candidate.session_key is None or session.dialect is not None
+    return known and bool(candidate.ciphers) and _cipher_key(candidate, sender) is not None

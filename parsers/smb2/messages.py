@@ -143,7 +143,7 @@ class Messages:
 
 
 def split_units(
-    arena: memoryview, units: Column, starts: Column, ends: Column
+    arena: memoryview, units: Column, starts: Column, ends: Column, least: Column | int = HEADER_SIZE
 ) -> tuple[Column, Column, Column, list[Fault]]:
     """Take compounds apart: (unit, offset, end) of every message, in order, and what is no message.
 
@@ -152,8 +152,9 @@ def split_units(
         units: number of each unit, for the answer.
         starts: where each unit's first header stands.
         ends: where each unit ends.
+        least: bytes of a header that must be there for a message.
     """
-    long_enough = ends - starts >= HEADER_SIZE
+    long_enough = ends - starts >= least
     faults = [
         Fault(number, first, last - first, "shorter than an SMB2 header")
         for number, first, last in _rows(units, starts, ends, ~long_enough)

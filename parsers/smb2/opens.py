@@ -73,16 +73,24 @@ class OpenTable:
         return np.arange(first, first + len(new), dtype=np.int64)
 
     def find(
-        self, wanted: npt.NDArray[Any], scopes: Column, order: Column, new_opens: Column, new_order: Column
+        self,
+        wanted: npt.NDArray[Any],
+        scopes: Column,
+        order: Column,
+        new_opens: Column,
+        new_order: Column,
+        scope: str = "session",
     ) -> Column:
         """The open that each wanted FileId means at its place in `order`; -1 where none is known.
 
         Args:
             wanted: structured, fields `persistent` and `volatile`.
             scopes: session number of each; FileIds of different sessions have nothing to do with each other.
+                Or connection numbers, for messages that name no session.
             order: place of each message in the block.
             new_opens: opens that were added in this block.
             new_order: places of their CREATE responses.
+            scope: which column of `OPEN` the scopes are of.
         """
         if len(wanted) == 0:
             return np.empty(0, np.int64)
@@ -90,7 +98,7 @@ class OpenTable:
         if len(candidates) == 0:
             return np.full(len(wanted), -1, np.int64)
         opens = take_rows(self.rows, candidates)
-        keys = np.concatenate([_mix(opens, opens["session"].astype(np.int64)), _mix(wanted, scopes)])
+        keys = np.concatenate([_mix(opens, opens[scope].astype(np.int64)), _mix(wanted, scopes)])
         places = np.concatenate([np.full(len(self._live), -1), new_order, order])
         is_open = np.arange(len(keys)) < len(candidates)
         found = latest_before((keys,), places, is_open)[len(candidates) :]

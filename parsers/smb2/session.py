@@ -163,9 +163,14 @@ class Session:
     damaged_frames: list[int] = field(default_factory=list)
 
     def apply(self, event: Event, time: int, ended_by: str | None = None) -> None:
-        """Go to the next state; note how the session ended the first time that it does."""
+        """Go to the next state; note how the session ended the first time that it does.
+
+        Messages in clear and encrypted ones are not read in one order, so the first may be told of last.
+        """
         self.state = next_state(self.state, event)
-        if self.state is State.REMOVED and self.ended_by is None:
+        if self.state is not State.REMOVED:
+            self.ended_by = self.ended_time = None  # what lives has not ended
+        elif ended_by is not None and (self.ended_time is None or time < self.ended_time):
             self.ended_by, self.ended_time = ended_by, time
 
     @property

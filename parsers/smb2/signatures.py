@@ -1,5 +1,7 @@
 """Checks the signatures of a block's plain messages (MS-SMB2 3.1.4.1, 3.1.5.1)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,9 +12,11 @@ from parsers.smb2.messages import SIGNATURES, Messages, Units
 from parsers.smb2.session import Session, SmbConnection
 from parsers.verdicts import Signature
 
-__all__ = ["verify_signatures"]
+__all__ = ["SIGNED_REQUEST", "verify_signatures"]
 
 Column = npt.NDArray[np.int64]
+
+SIGNED_REQUEST = np.dtype([("connection", "i8"), ("message_id", "u8"), ("signature", "V16")])
 
 _VALID, _INVALID = SIGNATURES.index(Signature.VALID), SIGNATURES.index(Signature.INVALID)
 _NO_KEY, _NOT_COVERED = SIGNATURES.index(Signature.NO_KEY), SIGNATURES.index(Signature.NOT_COVERED)
@@ -25,12 +29,17 @@ def verify_signatures(
     sessions: list[Session],
     connections: dict[int, SmbConnection],
     keys: KeyFinder,
-) -> None:
-    """Give every signed plain message its verdict in `messages.signature`; `no_key` where its end is missing."""
+    requests: npt.NDArray[Any],
+) -> npt.NDArray[Any]:
+    """Give every signed plain message its verdict in `messages.signature`; `no_key` where its end is missing.
+
+    Takes the signed requests of the block before, as rows of `SIGNED_REQUEST`, and returns those of this one.
+    """
     signed = (messages.header["flags"] & Flags.SIGNED.value) != 0
     rows = np.flatnonzero(messages.known & ~messages.encrypted & signed)
     if len(rows) == 0:
-        return
+        return requests
+    own_requests = _signed_requests(units, messages, rows)
     verdicts = np.full(len(rows), _NO_KEY, np.uint8)
     whole = ~units.incomplete[messages.unit[rows]]
     signers: dict[tuple[int, int], Signer | None] = {}
@@ -56,21 +65,28 @@ def verify_signatures(
         if signer is not None:
             verdicts[index] = _VALID if signer.verify(message) else _INVALID
     messages.signature[rows] = verdicts
-    _find_echoes(units, messages, rows[verdicts == _INVALID])
+    invalid = rows[verdicts == _INVALID]
+    if len(invalid):
+        _find_echoes(units, messages, invalid, np.concatenate([requests, own_requests]))
+    return own_requests
 
 
-def _find_echoes(units: Units, messages: Messages, invalid: Column) -> None:
+def _signed_requests(units: Units, messages: Messages, rows: Column) -> npt.NDArray[Any]:
+    rows = rows[(messages.header["flags"][rows] & Flags.SERVER_TO_REDIR.value) == 0]
+    requests = np.empty(len(rows), SIGNED_REQUEST)
+    requests["connection"] = units.connection[messages.unit[rows]]
+    requests["message_id"] = messages.header["message_id"][rows]
+    requests["signature"] = messages.header["signature"][rows]
+    return requests
+
+
+def _find_echoes(units: Units, messages: Messages, invalid: Column, requests: npt.NDArray[Any]) -> None:
     """A server that does not know the session has no key to sign with: it may echo the request's header, flag and all.
 
     Samba does so. Such an answer is not a forgery, it is not signed at all.
     """
-    if len(invalid) == 0:
-        return
-    connection = units.connection[messages.unit]
     for row in invalid.tolist():
-        answered = (connection == connection[row]) & (
-            messages.header["message_id"] == messages.header["message_id"][row]
-        )
-        answered &= (messages.header["flags"] & Flags.SERVER_TO_REDIR.value) == 0
-        if messages.header["signature"][row] in messages.header["signature"][answered]:
+        answered = requests["connection"] == units.connection[messages.unit[row]]
+        answered &= requests["message_id"] == messages.header["message_id"][row]
+        if messages.header["signature"][row] in requests["signature"][answered]:
             messages.signature[row] = _NOT_COVERED

@@ -165,18 +165,22 @@ class SessionTracker:
         self, connection: SmbConnection, header: HeaderFixed, message: memoryview, frame: int, time: int
     ) -> None:
         session_id = header.session_id
+        if header.status == ntstatus.STATUS_PENDING:
+            return
+        goes_on = header.status == ntstatus.STATUS_MORE_PROCESSING_REQUIRED
+        succeeded = header.status == ntstatus.STATUS_SUCCESS
+        response = SessionSetupResponse.parse(message) if goes_on or succeeded else None
         authentication = connection.pending_setups.pop(header.message_id, None)
         if authentication is None:
             authentication = connection.authentications.get(session_id)
-        if session_id in NO_SESSION_IDS or header.status == ntstatus.STATUS_PENDING:
+        if session_id in NO_SESSION_IDS:
             return
         if authentication is None:
             authentication = Authentication(b"", time)  # its request is not in the capture
-        if header.status in (ntstatus.STATUS_SUCCESS, ntstatus.STATUS_MORE_PROCESSING_REQUIRED):
-            response = SessionSetupResponse.parse(message)
+        if response is not None:
             authentication.server_tokens.append(response.security_buffer)
             session = self._session_of_setup(connection, authentication, session_id, frame)
-            if header.status == ntstatus.STATUS_SUCCESS:
+            if succeeded:
                 connection.authentications.pop(session_id, None)
                 self._setup_succeeded(connection, session, authentication, response, message, time)
                 return

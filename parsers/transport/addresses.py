@@ -32,15 +32,17 @@ class AddressBook:
         """Numbers of many IPv4 addresses, given as big-endian integers in native order."""
         place = np.searchsorted(self._ipv4, addresses)
         if bool((self._ipv4[np.minimum(place, len(self._ipv4) - 1)] != addresses).any()):
-            self._learn(np.unique(addresses))
+            self._learn(addresses)
             place = np.searchsorted(self._ipv4, addresses)
         return self._ipv4_numbers[place]
 
     def _learn(self, addresses: npt.NDArray[np.uint32]) -> None:
         """Number new IPv4 addresses; the sorted columns beside the dictionary answer many questions at once."""
-        self._ipv4 = np.union1d(self._ipv4, addresses)
-        numbers = [self.number(value.to_bytes(4, "big")) for value in self._ipv4.tolist()]
-        self._ipv4_numbers = np.array(numbers, np.int64)
+        new = np.setdiff1d(addresses, self._ipv4)
+        numbers = [self.number(value.to_bytes(4, "big")) for value in new.tolist()]
+        places = np.searchsorted(self._ipv4, new)
+        self._ipv4 = np.insert(self._ipv4, places, new)
+        self._ipv4_numbers = np.insert(self._ipv4_numbers, places, numbers)
 
     def number_ipv6(self, addresses: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
         """Numbers of many IPv6 addresses, given as 16-byte void items."""

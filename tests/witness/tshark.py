@@ -2,10 +2,11 @@
 
 import subprocess
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from parsers.smb2.header import Flags
+from parsers.smb2.header import Command, Flags
 
 SMB2, TRANSFORM, COMPRESSED = 0xFE534D42, 0xFD534D42, 0xFC534D42
 FIELDS = (
@@ -16,12 +17,12 @@ BETWEEN_VALUES = "\x1e"
 
 
 class Message(NamedTuple):
-    """The header of one message; None is a field that this form of the header has not."""
+    """The header of one message; None is a field that this header has not, or that is cut off."""
 
-    message_id: int
-    command: int
+    message_id: int | None
+    command: int | None
     status: int | None
-    session_id: int
+    session_id: int | None
     tree_id: int | None
     async_id: int | None
     flags: int
@@ -37,7 +38,7 @@ class Frame(NamedTuple):
 
 
 def read(
-    program: str, capture: Path, *, password: str | None = None, keys: Iterable[str] = (), packets: int = 0
+    program: str, capture: Path, *, password: str | None = None, keys: Iterable[str] = (), in_order: bool = True
 ) -> dict[int, Frame]:
     """The frames of a capture in which tshark finds SMB2, by number.
 
@@ -46,14 +47,14 @@ def read(
         capture: the file.
         password: of every NTLM logon.
         keys: lines of Wireshark's smb2_seskey_list.
-        packets: how many to read; 0 for all.
+        in_order: whether segments are put in order first; then what follows a lost one is never shown. Otherwise
+            what comes out of order is not.
     """
     command = [program, "-r", str(capture), "-Y", "smb2", "-T", "fields", "-E", f"aggregator={BETWEEN_VALUES}"]
-    command += ["-o", "tcp.reassemble_out_of_order:TRUE", "-o", "gui.column.format:Info,%i"]
+    command += ["-o", f"tcp.reassemble_out_of_order:{in_order}", "-o", "gui.column.format:Info,%i"]
     command += ["-o", f"ntlmssp.nt_password:{password}"] if password is not None else []
     command += [part for key in keys for part in ("-o", f"uat:smb2_seskey_list:{key}")]
     command += [part for field in FIELDS for part in ("-e", field)]
-    command += ["-c", str(packets)] if packets else []
     shown = subprocess.run(command, capture_output=True, check=True, encoding="utf-8", errors="surrogateescape")
     return dict(_frame(line) for line in shown.stdout.split("\n") if line)
 
@@ -71,19 +72,50 @@ def _frame(line: str) -> tuple[int, Frame]:
 def _messages(values: dict[str, tuple[str, ...]], protocols: list[int]) -> Iterator[Message]:
     """Give every value to the header that it belongs to: requests have no status, asynchronous ones no tree."""
     with_session = [protocol for protocol in protocols if protocol != COMPRESSED]
-    sessions = zip(with_session, values["smb2.sesid"], strict=True)
-    session_ids = [int(value, 16) for protocol, value in sessions if protocol == SMB2]
-    statuses, trees, async_ids = (iter(values[name]) for name in ("smb2.nt_status", "smb2.tid", "smb2.aid"))
-    headers = zip(values["smb2.msg_id"], values["smb2.cmd"], session_ids, values["smb2.flags"], strict=True)
-    for message_id, command, session_id, text in headers:
-        flags = int(text, 16)
+    sessions = zip(with_session, values["smb2.sesid"], strict=False)  # a cut header has none
+    session_ids = (value for protocol, value in sessions if protocol == SMB2)
+    statuses, trees, async_ids = _header_statuses(values), iter(values["smb2.tid"]), iter(values["smb2.aid"])
+    headers = zip_longest(values["smb2.msg_id"], values["smb2.cmd"], _header_flags(values), session_ids)
+    for message_id, command, flags, session_id in headers:
         is_async = flags & Flags.ASYNC_COMMAND
         yield Message(
-            int(message_id),
-            int(command),
-            int(next(statuses), 16) if flags & Flags.SERVER_TO_REDIR else None,
-            session_id,
-            None if is_async else int(next(trees), 16),
-            int(next(async_ids), 16) if is_async else None,
+            _number(message_id),
+            _number(command),
+            _number(next(statuses)) if flags & Flags.SERVER_TO_REDIR else None,
+            _number(session_id),
+            None if is_async else _number(next(trees, None)),
+            _number(next(async_ids, None)) if is_async else None,
             flags,
         )
+
+
+def _header_flags(values: dict[str, tuple[str, ...]]) -> Iterator[int]:
+    """The Flags of each header: tshark gives the Flags of the body of an IOCTL response, 0, the same name."""
+    flags = iter([int(value, 16) for value in values["smb2.flags"]])
+    ahead = next(flags, None)
+    for command in values["smb2.cmd"]:
+        if ahead is None:
+            return
+        yield ahead
+        is_response = ahead & Flags.SERVER_TO_REDIR
+        ahead = next(flags, None)
+        if is_response and int(command) == Command.IOCTL and ahead == 0:
+            ahead = next(flags, None)
+
+
+def _header_statuses(values: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """The Status of each response: the AAPL context of a CREATE response (its "resolve id") has one of that name."""
+    flags = list(_header_flags(values))
+    responses = [command for command, flag in zip(values["smb2.cmd"], flags, strict=True) if flag & Flags.SERVER_TO_REDIR]
+    creates = [int(command) == Command.CREATE for command in responses]
+    extra = len(values["smb2.nt_status"]) - len(responses)
+    assert extra in (0, sum(creates))
+    statuses = iter(values["smb2.nt_status"])
+    for is_create in creates:
+        yield next(statuses)
+        if extra and is_create:
+            next(statuses)
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text, 0)

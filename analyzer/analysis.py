@@ -1,0 +1,298 @@
+"""`analyze` reads captures; `Analysis` is what came of it, as tables."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from html import escape
+from io import TextIOBase
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+import pandas as pd
+
+from analyzer.export.pcapng import ExportSummary, write_decrypted
+from analyzer.tables import schema
+from analyzer.tables.census import Census
+from analyzer.tables.connections import accounting_table, connections_table, undecoded_table
+from analyzer.tables.exchanges import exchanges_table
+from analyzer.tables.messages import collect_messages, messages_table
+from analyzer.tables.opens import opens_table
+from analyzer.tables.rows import MemoryRows, RowStore
+from analyzer.tables.sessions import channels_table, sessions_table, trees_table
+from analyzer.tables.text import printable
+from parsers.capture.open import Source, open_captures
+from parsers.capture.packets import CaptureFile, Damage
+from parsers.capture.window import ByteSource
+from parsers.errors import UsageError
+from parsers.keys import toml
+from parsers.keys.store import Credential, KeyStore
+from parsers.pipeline import Decoded, Sink, decode
+
+__all__ = ["Analysis", "Keys", "analyze", "load_keys", "read"]
+
+Keys: TypeAlias = str | os.PathLike[str] | KeyStore
+Rows: TypeAlias = npt.NDArray[Any]
+_PIECE = 1 << 17  # rows that are made into a table at once where tables are streamed
+
+
+def analyze(
+    captures: Source | Iterable[Source],
+    *,
+    keys: Keys | None = None,
+    passwords: Iterable[str] = (),
+    nt_hashes: Iterable[str] = (),
+    keytabs: Iterable[str | os.PathLike[str]] = (),
+    policy: object = None,
+) -> "Analysis":
+    r"""Read captures, decrypt what the keys open, and return the result.
+
+    Args:
+        captures: a capture file, a folder of them, "-" for standard input, an open binary file, or several of these.
+        keys: the key file (docs/keys.md), or a `KeyStore`.
+        passwords: `DOMAIN\user:password`, one a user.
+        nt_hashes: `DOMAIN\user:hash`, the hash in 32 hexadecimal digits.
+        keytabs: not supported yet.
+        policy: timer values for diagnosis; not supported yet.
+
+    Raises:
+        UsageError: a file cannot be read, a key is malformed, or something is not supported; one sentence says what.
+    """
+    for keytab in keytabs:
+        raise UsageError(f"keytab {os.fspath(keytab)}: keytabs are not supported yet; give session keys (docs/keys.md)")
+    if policy is not None:
+        raise UsageError("policy: timers are not analyzed yet; leave it out")
+    store, given = load_keys(keys, passwords, nt_hashes)
+    return read(captures, store, given=given)
+
+
+def read(
+    captures: Source | Iterable[Source],
+    keys: KeyStore,
+    *,
+    given: Sequence[Credential] = (),
+    messages: RowStore | None = None,
+    sinks: Iterable[Sink] = (),
+) -> "Analysis":
+    """`analyze` for callers that have keys, and decide where the rows of messages are kept.
+
+    Args:
+        captures: as for `analyze`.
+        keys: everything that may open a session.
+        given: credentials that are expected to fit; `Analysis.notes` tells of a user who is not there.
+        messages: where messages wait; None keeps them in memory.
+        sinks: see every block as well.
+    """
+    sources = _listed(captures)
+    store = MemoryRows() if messages is None else messages
+    census = Census()
+    decoded = decode(
+        open_captures(sources), keys, (census, lambda _b, _s, batch: store.append(collect_messages(batch)), *sinks)
+    )
+    return Analysis(sources, keys, decoded, census, store, _missing_users(decoded, given))
+
+
+def load_keys(
+    keys: Keys | None, passwords: Iterable[str] = (), nt_hashes: Iterable[str] = ()
+) -> tuple[KeyStore, list[Credential]]:
+    """One store of everything, and those credentials that were given one by one.
+
+    Raises:
+        UsageError: one of them is malformed.
+    """
+    passwords, nt_hashes = list(passwords), list(nt_hashes)
+    if isinstance(keys, KeyStore):
+        if passwords or nt_hashes:
+            raise UsageError("passwords and NT hashes beside a KeyStore: add them to the store")
+        return keys, []
+    store = KeyStore() if keys is None else toml.load(os.fspath(keys))
+    known = len(store.credentials)
+    for password in passwords:
+        store.add_password(password, "the password that was given")
+    for nt_hash in nt_hashes:
+        store.add_nt_hash(nt_hash, "the NT hash that was given")
+    return store, list(store.credentials[known:])
+
+
+class Analysis:
+    """What was found in captures. Tables are pandas DataFrames, built when first asked for.
+
+    Attributes:
+        sources: the captures, as they were given.
+        notes: what the caller should know, one sentence each.
+    """
+
+    def __init__(
+        self,
+        sources: list[Source],
+        keys: KeyStore,
+        decoded: Decoded,
+        census: Census,
+        rows: RowStore,
+        notes: list[str],
+    ) -> None:
+        self.sources = sources
+        self.notes = notes
+        self._keys = keys
+        self._decoded = decoded
+        self._census = census
+        self._rows = rows
+
+    @cached_property
+    def connections(self) -> pd.DataFrame:
+        """TCP connections, one a row."""
+        return connections_table(self._decoded, self._census)
+
+    @cached_property
+    def sessions(self) -> pd.DataFrame:
+        """SMB2 sessions, one a row."""
+        return sessions_table(self._decoded, self._census)
+
+    @cached_property
+    def channels(self) -> pd.DataFrame:
+        """Connections of sessions, one pair a row."""
+        return channels_table(self._decoded)
+
+    @cached_property
+    def trees(self) -> pd.DataFrame:
+        """Tree connects, one a row."""
+        return trees_table(self._decoded)
+
+    @cached_property
+    def opens(self) -> pd.DataFrame:
+        """Opened files, one a row."""
+        exchanges = self._decoded.smb2.exchanges
+        return opens_table(exchanges.opens.rows, self._decoded.smb2.tracker.sessions, exchanges.names.names)
+
+    @cached_property
+    def messages(self) -> pd.DataFrame:
+        """SMB2 messages, one a row, in order of completion."""
+        return self._messages(list(self._rows.pieces(_PIECE)))
+
+    @cached_property
+    def exchanges(self) -> pd.DataFrame:
+        """Requests with their answers, one pair a row."""
+        return exchanges_table([self._decoded.smb2.exchanges.answered], self._decoded)
+
+    @cached_property
+    def undecoded(self) -> pd.DataFrame:
+        """Bytes that could not be decoded, and damaged places of the files."""
+        return undecoded_table(self._decoded)
+
+    @cached_property
+    def accounting(self) -> pd.DataFrame:
+        """Where every captured payload byte went."""
+        return accounting_table(self._decoded, self._census)
+
+    @property
+    def files(self) -> list[CaptureFile]:
+        """The files that were read, with their packets and times."""
+        return self._decoded.captures.files
+
+    @property
+    def damage(self) -> list[Damage]:
+        """Places of the capture files that could not be read."""
+        return self._decoded.captures.damage
+
+    def frames(self, table: str) -> Iterator[pd.DataFrame]:
+        """A table in pieces, for streaming: large ones are never whole in memory. There is one piece at least.
+
+        Raises:
+            UsageError: there is no such table.
+        """
+        schema.table_named(table)
+        if table == "messages":
+            yield from _pieces(self._rows.pieces(_PIECE), self._messages)
+        elif table == "exchanges":
+            rows = self._decoded.smb2.exchanges.answered
+            parts = (rows[start : start + _PIECE] for start in range(0, len(rows), _PIECE))
+            yield from _pieces(parts, lambda parts: exchanges_table(parts, self._decoded))
+        else:
+            yield getattr(self, table)
+
+    @staticmethod
+    def describe(table: str) -> pd.DataFrame:
+        """Name, type, unit and meaning of a table's columns.
+
+        Raises:
+            UsageError: there is no such table.
+        """
+        return pd.DataFrame(schema.describe(table), columns=["name", "type", "unit", "meaning"])
+
+    def decrypt(self, path: str | os.PathLike[str]) -> ExportSummary:
+        """Write the captures as one pcapng file in which everything that could be decrypted is plain.
+
+        Raises:
+            UsageError: the captures were read from a stream and cannot be read again, or `path` cannot be written.
+        """
+        return write_decrypted(self.sources, self._keys, path)
+
+    def __repr__(self) -> str:
+        files = ", ".join(file.name for file in self.files)
+        return (
+            f"<Analysis of {files}: {len(self._decoded.connections)} connections, "
+            f"{len(self._decoded.smb2.tracker.sessions)} SMB2 sessions>"
+        )
+
+    def _repr_html_(self) -> str:
+        captures = "".join(f"<li>{_html(file.name)}: {file.packets:,} packets</li>" for file in self.files)
+        sessions = self.sessions
+        columns = [f"0x{number:016x}" for number in sessions["session_id"]]
+        cells = zip(
+            columns, sessions["domain"], sessions["user"], sessions["decryption"], sessions["reason"], strict=True
+        )
+        rows = "".join("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+        warnings = [*self.notes, *(f"{damage.file}: {damage.reason}" for damage in self.damage)]
+        return (
+            f"<ul>{captures}</ul><p>{len(self._decoded.connections):,} connections</p>"
+            "<table><thead><tr><th>session</th><th>domain</th><th>user</th><th>decryption</th><th>reason</th></tr>"
+            f"</thead><tbody>{rows}</tbody></table>" + "".join(f"<p>{_html(text)}</p>" for text in warnings)
+        )
+
+    def _messages(self, parts: Sequence[Rows]) -> pd.DataFrame:
+        names = self._decoded.smb2.exchanges.names.names
+        return messages_table(parts, self._decoded.smb2.tracker.sessions, names)
+
+
+def _pieces(parts: Iterator[Rows], build: Callable[[Sequence[Rows]], pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """A table of each part; an empty one where there is none."""
+    part = next(parts, None)
+    yield build([] if part is None else [part])
+    for part in parts:
+        yield build([part])
+
+
+def _listed(captures: Source | Iterable[Source]) -> list[Source]:
+    if isinstance(captures, str | os.PathLike | ByteSource | TextIOBase):
+        return [captures]  # type: ignore[list-item]  # a text file is refused with a sentence where it is opened
+    return list(captures)
+
+
+def _missing_users(decoded: Decoded, given: Sequence[Credential]) -> list[str]:
+    """A sentence for every credential whose user does not log on anywhere: most likely it is misspelt."""
+    contexts = [s.security_context for s in decoded.smb2.tracker.sessions if s.security_context is not None]
+    there = {(context.user or "").partition("@")[0].casefold() for context in contexts}
+    accounts = sorted(
+        {
+            f"{context.domain}\\{context.user}" if context.domain else f"{context.user}"
+            for context in contexts
+            if context.user
+        }
+    )
+    seen = f"the users there are {', '.join(accounts)}" if accounts else "no user's logon is there"
+    return [
+        f"no session in the capture is of {_account(credential)}, for whom a {_kind(credential)} was given; {seen}"
+        for credential in given
+        if credential.user.casefold() not in there
+    ]
+
+
+def _account(credential: Credential) -> str:
+    return credential.user if credential.domain is None else f"{credential.domain}\\{credential.user}"
+
+
+def _kind(credential: Credential) -> str:
+    return "password" if credential.nt_hash is None else "NT hash"
+
+
+def _html(text: object) -> str:
+    return "" if text is pd.NA else escape(printable(str(text)))

@@ -1,0 +1,148 @@
+"""What can be said on the command line, with its help."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from analyzer.tables.schema import TABLES
+from parsers.errors import UsageError
+
+__all__ = ["FORMATS", "parse"]
+
+FORMATS = ("text", "json", "csv", "parquet")
+
+_DESCRIPTION = "Decrypt SMB2 and SMB3 sessions in packet captures and show what was said, as tables."
+_EPILOG = """\
+examples:
+  sessionscope sessions trace.pcapng
+  sessionscope sessions trace.pcapng --password 'CORPUS\\alice:Passw0rd!'
+  sessionscope exchanges trace.pcapng --keys keys.toml --where "latency > '100ms'" --limit 20
+  sessionscope messages *.pcapng --keys keys.toml --format parquet -o messages.parquet
+  sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
+  sessionscope describe exchanges
+
+A capture is a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz; a folder of them; or - for
+standard input. Several are read as one, in the order of time.
+
+exit codes:
+  0  done
+  2  a mistake in the arguments, an unreadable file, or a password for a user who is not there:
+     one sentence on standard error, and nothing is written
+  3  done, but --strict was given and a capture is damaged or something stayed undecoded
+"""
+_TABLE_EPILOG = """\
+examples:
+  sessionscope {table} trace.pcapng --keys keys.toml
+  sessionscope {table} trace.pcapng --where "{where}" --columns {columns}
+  sessionscope {table} trace.pcapng --format parquet -o {table}.parquet
+
+`sessionscope describe {table}` explains every column.
+"""
+_WHERE = {
+    "sessions": "decryption != 'decrypted'",
+    "exchanges": "status == 'STATUS_ACCESS_DENIED' and latency > '10ms'",
+    "messages": "command in ['CREATE', 'CLOSE'] and session_id == 0x281cac000069",
+    "connections": "closed_by == 'server RST'",
+    "channels": "not signing_key_known",
+    "trees": "path.str.contains('IPC')",
+    "opens": "bytes_written > 1000000",
+    "undecoded": "length > 0",
+    "accounting": "gap > 0",
+}
+_DECRYPT_EPILOG = """\
+examples:
+  sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
+  sessionscope decrypt trace.pcapng --password 'CORPUS\\alice:Passw0rd!' -o plain.pcapng
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One sentence, like every other mistake."""
+        raise UsageError(f"{message} ({self.prog} --help shows how)")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"sessionscope {version('sessionscope')}\n")
+        parser.exit()
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of one command; `command` is its name.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    parser = _parser("sessionscope", _DESCRIPTION, _EPILOG)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for name, table in TABLES.items():
+        columns = ",".join(table.headline[:3])
+        epilog = _TABLE_EPILOG.format(table=name, where=_WHERE[name], columns=columns)
+        _add_table(_command(commands, name, f"{table.row}, one a row", epilog))
+    _add_decrypt(
+        _command(commands, "decrypt", "write a capture in which everything that has a key is plain", _DECRYPT_EPILOG)
+    )
+    describe = _command(commands, "describe", "explain the columns of a table", "")
+    describe.add_argument(
+        "table", metavar="TABLE", nargs="?", help=f"one of {', '.join(TABLES)}; without it: all of them"
+    )
+    return parser.parse_args(arguments)
+
+
+def _parser(program: str, description: str, epilog: str) -> _Parser:
+    return _Parser(
+        program, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
+
+
+def _command(commands: Any, name: str, text: str, epilog: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return parser
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    _add_captures(parser)
+    parser.add_argument("--format", choices=FORMATS, default="text", help="how to write the table (default: text)")
+    parser.add_argument(
+        "--where", metavar="EXPRESSION", help="rows to show, as a condition on columns: \"status == 'STATUS_PENDING'\""
+    )
+    parser.add_argument("--columns", metavar="A,B,...", help="columns to show, in this order")
+    parser.add_argument("--limit", metavar="N", type=_positive, help="rows to show at most")
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where to write (default: standard output)")
+
+
+def _add_decrypt(parser: argparse.ArgumentParser) -> None:
+    _add_captures(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the pcapng file to write")
+
+
+def _add_captures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("captures", metavar="CAPTURE", nargs="+", help="a capture, a folder of captures, or -")
+    parser.add_argument("--keys", metavar="FILE", help="key file (docs/keys.md)")
+    parser.add_argument(
+        "--password", metavar="DOMAIN\\USER:PASSWORD", action="append", default=[],
+        help="a user's password; other users of this machine can see it, so prefer a key file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--nt-hash", metavar="DOMAIN\\USER:HASH", action="append", default=[], help="a user's NT hash, 32 hex digits"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if something is damaged or undecoded")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return int(text)

@@ -1,0 +1,59 @@
+"""Output files that are there whole or not at all."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from parsers.errors import UsageError
+
+__all__ = ["atomic_output"]
+
+
+@contextmanager
+def atomic_output(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
+    """Open `path` for writing; what was there stays until the block ends well, and stays if it does not.
+
+    What is written goes to a new file in the same folder, which then takes the name. A device, a pipe, or standard
+    output ("-") is written to as it is.
+
+    Args:
+        path: the file, or "-".
+        private: nobody but its owner may read the file: for keys.
+
+    Raises:
+        UsageError: the file cannot be written.
+        BrokenPipeError: whoever read the output has gone.
+    """
+    try:
+        if os.fspath(path) == "-":
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            with target.open("wb") as file:
+                yield file
+            return
+        with _new_file(target, 0o600 if private else 0o666) as file:
+            yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"{os.fspath(path)} cannot be written ({reason}): check the folder and its space") from error
+
+
+@contextmanager
+def _new_file(target: Path, mode: int) -> Iterator[BinaryIO]:
+    """A file beside `target` that takes its place when the block ends well, and is gone when it does not."""
+    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(new, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,325 @@
+"""Every column of every table, declared once: its name, type, unit and meaning.
+
+The builders, the command line, the documentation and the tests all read this. It knows neither numpy nor pandas.
+"""
+
+from dataclasses import dataclass
+
+from parsers.errors import UsageError
+
+__all__ = ["TABLES", "Column", "Table", "describe", "table_named"]
+
+TIME = "datetime64[ns, UTC]"
+DURATION = "timedelta64[ns]"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `dtype` is the name of its pandas type; `unit` says how to read a value.
+
+    Units `id` and `bits` are numbers that people read as hexadecimal. Types with a capital letter (`Int64`,
+    `UInt64`), `boolean`, `string` and `category` can be NA: unknown or not applicable, never guessed.
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: what a row is, its columns, and which of them a terminal shows when none are asked for.
+
+    `remark` is a column of whole sentences, which a terminal shows below the row.
+    """
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+    headline: tuple[str, ...]
+    remark: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of this name; `KeyError` where there is none."""
+        return {column.name: column for column in self.columns}[name]
+
+
+def table_named(name: str) -> Table:
+    """The table of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in TABLES:
+        raise UsageError(f"there is no table {name!r}; the tables are {', '.join(TABLES)}")
+    return TABLES[name]
+
+
+def describe(name: str) -> list[tuple[str, str, str, str]]:
+    """Name, type, unit and meaning of every column of a table.
+
+    Raises:
+        UsageError: there is no such table.
+    """
+    return [(column.name, column.dtype, column.unit, column.meaning) for column in table_named(name).columns]
+
+
+_CONNECTION = Column("connection", "int32", "number", "the connection, as numbered in `connections`")
+_SESSION_ID = Column("session_id", "UInt64", "id", "SessionId; 0 before the server has given one")
+_TREE_ID = Column("tree_id", "UInt32", "id", "TreeId; NA where the message has none because it is asynchronous")
+_FILE_NAME = Column("file_name", "category", "", "name of the file that is spoken of, as its CREATE gave it")
+_ASYNC_ID = Column("async_id", "UInt64", "id", "AsyncId; NA for what is synchronous")
+
+_CONNECTIONS = Table(
+    "connections",
+    "a TCP connection",
+    (
+        Column("connection", "int32", "number", "counts from 0 in the order of first packets"),
+        Column("client", "string", "", "address and port of the client"),
+        Column("server", "string", "", "address and port of the server"),
+        Column("client_ip", "string", "", "address of the client"),
+        Column("client_port", "int32", "port", "TCP port of the client"),
+        Column("server_ip", "string", "", "address of the server"),
+        Column("server_port", "int32", "port", "TCP port of the server"),
+        Column("protocol", "category", "", "what it carries, told by its bytes: smb2, smb1, tls, http, ..., unknown"),
+        Column("dialect", "category", "", "SMB2 dialect that was negotiated, such as 3.1.1"),
+        Column("first_frame", "int64", "frame", "its first packet"),
+        Column("last_frame", "int64", "frame", "its last packet"),
+        Column("start", TIME, "UTC", "time of the first packet"),
+        Column("end", TIME, "UTC", "time of the last packet"),
+        Column("packets", "int64", "packets", "in both directions"),
+        Column("bytes_client", "int64", "bytes", "payload captured from the client, retransmissions included"),
+        Column("bytes_server", "int64", "bytes", "payload captured from the server, retransmissions included"),
+        Column("closed_by", "category", "", "who closed it first, and how: client FIN, server RST, ...; NA if nobody"),
+        Column("closed_time", TIME, "UTC", "when that was"),
+        Column("handshake", "bool", "", "whether a SYN is in the capture: it began inside"),
+        Column("gap_bytes", "int64", "bytes", "payload that was sent but is not in the capture"),
+        Column("retransmitted_bytes", "int64", "bytes", "payload that was captured more than once"),
+    ),
+    (
+        "connection", "client", "server", "protocol", "dialect", "start", "packets", "bytes_client", "bytes_server",
+        "closed_by", "gap_bytes",
+    ),
+)  # fmt: skip
+
+_SESSIONS = Table(
+    "sessions",
+    "an SMB2 session; the same SessionId begun anew is another row",
+    (
+        Column("session_id", "UInt64", "id", "SessionId"),
+        Column("connections", "string", "", "connections that carried it, such as 0, 3; one a row in `channels`"),
+        Column("dialect", "category", "", "SMB2 dialect, such as 3.1.1"),
+        Column("cipher", "category", "", "cipher that was negotiated or proved, such as AES-128-GCM"),
+        Column("signing_algorithm", "category", "", "how messages are signed, such as AES-GMAC"),
+        Column("compression", "category", "", "compression algorithms that were negotiated"),
+        Column("mechanism", "category", "", "how the user proved who he is: NTLMv2, Kerberos, ..."),
+        Column("user", "string", "", "user, as the client sent it; empty for an anonymous logon"),
+        Column("domain", "string", "", "domain of the user, as the client sent it"),
+        Column("workstation", "string", "", "name of the client, as it sent it"),
+        Column("state", "category", "", "at the end of the capture: unseen, in_progress, valid, expired, removed"),
+        Column("is_guest", "boolean", "", "the server made it a guest session"),
+        Column("is_anonymous", "boolean", "", "the server made it an anonymous session"),
+        Column("signing_required", "boolean", "", "Session.SigningRequired"),
+        Column("encrypt_data", "boolean", "", "Session.EncryptData: the server asks for encryption of everything"),
+        Column("creation_time", TIME, "UTC", "first SESSION_SETUP request"),
+        Column("idle_time", TIME, "UTC", "last request on the session (Session.IdleTime)"),
+        Column("expiration_time", TIME, "UTC", "when the logon expires (Session.ExpirationTime)"),
+        Column("previous_session_id", "UInt64", "id", "session that the client asked to replace by this one"),
+        Column(
+            "decryption", "category", "",
+            "all in one: plaintext, decrypted, no_key, no_handshake, wrong_key, damaged or unsupported; "
+            "damaged as soon as one message is",
+        ),
+        Column("reason", "string", "", "why it is not, or not wholly, decrypted, and what to do; empty if all is well"),
+        Column("key_source", "string", "", "where the keys come from that proved to be its own"),
+        Column("encrypted", "int64", "messages", "encrypted transport messages; a compound counts once"),
+        Column("decrypted", "int64", "messages", "how many of them were decrypted"),
+        Column("signatures_invalid", "int64", "messages", "signed messages that are not what their sender wrote"),
+        Column("ended_by", "string", "", "what ended it; NA if nothing did"),
+        Column("ended_time", TIME, "UTC", "when it ended"),
+        Column("reauthentications", "int64", "times", "how often it was authenticated again"),
+        Column("channels", "int64", "channels", "how many connections it was bound to"),
+        Column("supports_notification", "boolean", "", "Connection.SupportsNotifications"),
+        Column("first_frame", "int64", "frame", "where it was first seen"),
+    ),
+    ("session_id", "domain", "user", "mechanism", "dialect", "cipher", "encrypted", "decryption", "ended_by"),
+    "reason",
+)  # fmt: skip
+
+_CHANNELS = Table(
+    "channels",
+    "a connection that carries a session",
+    (
+        Column("session_id", "UInt64", "id", "SessionId"),
+        _CONNECTION,
+        Column("bound", TIME, "UTC", "when the session was set up on it, or bound to it; NA if that was not seen"),
+        Column("lost", TIME, "UTC", "when its connection was closed"),
+        Column("signing_key_known", "bool", "", "whether signatures on this channel can be checked"),
+    ),
+    ("session_id", "connection", "bound", "lost", "signing_key_known"),
+)
+
+_TREES = Table(
+    "trees",
+    "a tree connect: a share that a session has connected to",
+    (
+        Column("tree_id", "UInt32", "id", "TreeId"),
+        Column("session_id", "UInt64", "id", "SessionId"),
+        Column("path", "string", "", "share, such as \\\\server\\share"),
+        Column("share_type", "category", "", "DISK, PIPE or PRINT"),
+        Column("share_flags", "UInt32", "bits", "ShareFlags (MS-SMB2 2.2.10)"),
+        Column("encrypt_data", "boolean", "", "the share asks for encryption (TreeConnect.Share.EncryptData)"),
+        Column("connected", TIME, "UTC", "TREE_CONNECT response"),
+        Column("disconnected", TIME, "UTC", "TREE_DISCONNECT response"),
+        Column("maximal_access", "UInt32", "bits", "MaximalAccess (MS-SMB2 2.2.13.1)"),
+    ),
+    ("tree_id", "session_id", "path", "share_type", "encrypt_data", "connected", "disconnected"),
+)
+
+_MESSAGES = Table(
+    "messages",
+    "an SMB2 message, in order of completion; one that could not be opened is a row too",
+    (
+        Column("frame", "int64", "frame", "packet that completes it, counted over all files"),
+        Column("first_frame", "int64", "frame", "packet in which it begins"),
+        Column("time", TIME, "UTC", "its first byte"),
+        Column("complete_time", TIME, "UTC", "its last byte; of an incomplete message the last byte that was captured"),
+        _CONNECTION,
+        Column("from_client", "bool", "", "sent by the client"),
+        Column("is_response", "bool", "", "the SERVER_TO_REDIR flag; for what was not opened: sent by the server"),
+        Column("command", "category", "", "SMB2 command, such as CREATE; NA where the header could not be read"),
+        Column("message_id", "UInt64", "number", "MessageId"),
+        _ASYNC_ID,
+        _SESSION_ID,
+        _TREE_ID,
+        Column("status", "category", "", "NTSTATUS of a response; NA for requests"),
+        Column("flags", "UInt32", "bits", "Flags (MS-SMB2 2.2.1.2)"),
+        Column("credit_charge", "UInt16", "credits", "CreditCharge"),
+        Column("credits", "UInt16", "credits", "asked for in requests, granted in responses"),
+        Column("encrypted", "bool", "", "it was sent encrypted"),
+        Column(
+            "decryption", "category", "",
+            "plaintext, decrypted, no_key, no_handshake, wrong_key, damaged (the key is right, the bytes are not) or "
+            "unsupported",
+        ),
+        Column(
+            "signature", "category", "",
+            "unsigned, valid, invalid, no_key (could not be checked) or not_covered (encryption protects it)",
+        ),
+        _FILE_NAME,
+        Column("length", "uint32", "bytes", "header and body; of what was not opened, the encrypted message"),
+        Column("incomplete", "bool", "", "its end is not in the capture"),
+    ),
+    (
+        "frame", "time", "connection", "from_client", "command", "message_id", "session_id", "status", "decryption",
+        "signature", "length", "file_name",
+    ),
+)  # fmt: skip
+
+_EXCHANGES = Table(
+    "exchanges",
+    "a request with its answer, in order of the answers; then requests without one",
+    (
+        Column("request_frame", "Int64", "frame", "packet that completes the request; NA if it was not captured"),
+        Column("response_frame", "Int64", "frame", "packet that completes the final response; NA if there is none"),
+        _CONNECTION,
+        _SESSION_ID,
+        _TREE_ID,
+        Column("command", "category", "", "SMB2 command"),
+        _FILE_NAME,
+        Column("status", "category", "", "NTSTATUS of the final response"),
+        Column("request_time", TIME, "UTC", "first byte of the request"),
+        Column("response_time", TIME, "UTC", "last byte of the final response"),
+        Column("latency", DURATION, "seconds", "from the last byte of the request to the last byte of the response"),
+        Column(
+            "outcome", "category", "",
+            "answered, cancelled, pending (only an interim response), unanswered, or capture_edge (the other half may "
+            "be outside of the capture)",
+        ),
+        Column("pending_time", TIME, "UTC", "interim response (STATUS_PENDING)"),
+        _ASYNC_ID,
+        Column("message_id", "uint64", "number", "MessageId"),
+        Column("credit_charge", "uint16", "credits", "CreditCharge of the request"),
+        Column("request_length", "uint32", "bytes", "header and body of the request"),
+        Column("response_length", "uint32", "bytes", "header and body of the final response"),
+    ),
+    (
+        "request_frame", "response_frame", "connection", "session_id", "command", "status", "outcome", "request_time",
+        "latency", "file_name",
+    ),
+)  # fmt: skip
+
+_OPENS = Table(
+    "opens",
+    "a file that a CREATE opened",
+    (
+        Column("file_id", "string", "", "FileId, persistent:volatile in hexadecimal"),
+        Column("session_id", "UInt64", "id", "SessionId"),
+        Column("tree_id", "UInt32", "id", "TreeId"),
+        _CONNECTION,
+        _FILE_NAME,
+        Column("opened", TIME, "UTC", "CREATE response"),
+        Column("opened_frame", "int64", "frame", "packet that completes the CREATE response"),
+        Column("closed", TIME, "UTC", "CLOSE response; NA if it was not seen"),
+        Column("closed_frame", "Int64", "frame", "packet that completes the CLOSE response"),
+        Column("bytes_read", "uint64", "bytes", "sum of what READ responses brought"),
+        Column("bytes_written", "uint64", "bytes", "sum of what WRITE responses confirmed"),
+        Column("oplock_level", "category", "", "granted: NONE, II, EXCLUSIVE, BATCH or LEASE"),
+        Column("create_action", "category", "", "SUPERSEDED, OPENED, CREATED or OVERWRITTEN"),
+        Column("file_attributes", "uint32", "bits", "FileAttributes (MS-FSCC 2.6)"),
+        Column("end_of_file", "uint64", "bytes", "size of the file when it was opened"),
+    ),
+    (
+        "file_id", "session_id", "connection", "opened", "closed", "bytes_read", "bytes_written", "oplock_level",
+        "create_action", "file_name",
+    ),
+)  # fmt: skip
+
+_UNDECODED = Table(
+    "undecoded",
+    "bytes that could not be decoded, or a damaged place of a capture file",
+    (
+        Column("connection", "Int32", "number", "the connection; NA for a damaged file"),
+        Column("from_client", "boolean", "", "sent by the client"),
+        Column("layer", "category", "", "where decoding stopped; capture for a damaged file"),
+        Column("position", "Int64", "bytes", "where in the stream of the direction they begin"),
+        Column("length", "Int64", "bytes", "how many they are; 0 where the message counts as decoded"),
+        Column("frame", "Int64", "frame", "packet in which they end"),
+        Column("reason", "string", "", "why"),
+        Column("file", "string", "", "the damaged file"),
+        Column("offset", "Int64", "bytes", "where in the (decompressed) file the damage is"),
+    ),
+    ("connection", "from_client", "layer", "position", "length", "frame", "file", "offset", "reason"),
+)
+
+_ACCOUNTING = Table(
+    "accounting",
+    "one direction of a connection: captured = decoded + undecoded + retransmitted",
+    (
+        _CONNECTION,
+        Column("from_client", "bool", "", "the direction: sent by the client"),
+        Column("protocol", "category", "", "as in `connections`"),
+        Column("captured", "int64", "bytes", "payload in the capture"),
+        Column("decoded", "int64", "bytes", "of it: decoded"),
+        Column("undecoded", "int64", "bytes", "of it: not decoded; the reasons are in `undecoded`"),
+        Column("retransmitted", "int64", "bytes", "of it: had been there before"),
+        Column("gap", "int64", "bytes", "sent, but not in the capture"),
+        Column("snapped", "int64", "bytes", "cut off the packets by the snap length of the capture"),
+    ),
+    (
+        "connection", "from_client", "protocol", "captured", "decoded", "undecoded", "retransmitted", "gap", "snapped",
+    ),
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _SESSIONS, _EXCHANGES, _MESSAGES, _CONNECTIONS, _CHANNELS, _TREES, _OPENS, _UNDECODED, _ACCOUNTING,
+    )
+}  # fmt: skip
