@@ -71,7 +71,7 @@ class PcapReader:
         order = self._variant.byteorder
         self._header = np.dtype([(name, order + "u4") for name in ("seconds", "fraction", "captured", "length")])
         self._captured_at = struct.Struct(order + "8xI").unpack_from
-        self._last_seconds: int | None = None
+        self._recent: list[int] = []
         self._packets = 0
         self._reach = _FULL_WALK
         self._longest = MAX_PACKET
@@ -174,7 +174,7 @@ class PcapReader:
     ) -> PacketBlock:
         count = len(offsets)
         seconds = heads["seconds"].astype(np.int64)
-        self._last_seconds = int(seconds[-1])
+        self._recent = [*self._recent, *seconds[-3:].tolist()][-3:]
         seconds *= NANOSECONDS
         seconds += heads["fraction"] * np.int64(NANOSECONDS // self._variant.fractions)
         first = self._packets + 1
@@ -197,7 +197,7 @@ class PcapReader:
         chained = np.zeros(len(begins), bool)
         growing = np.arange(len(begins))  # the chains that hold so far, as indexes into `begins`
         at = begins
-        before: npt.NDArray[np.int64] | int | None = self._last_seconds
+        before: npt.NDArray[np.int64] | int | None = self._middle_of_recent()
         for link in range(1, _CHAIN + 1):
             heads = columns_at(self._window.buffer, at, self._header)
             credible = self._credible(heads, before)
@@ -209,6 +209,10 @@ class PcapReader:
             near &= at <= end - size
             growing, at, before = growing[near], at[near], heads["seconds"][near].astype(np.int64)
         return begins[chained]
+
+    def _middle_of_recent(self) -> int | None:
+        """The time of the records before, in seconds; if the last one was itself damaged, not that of this one."""
+        return sorted(self._recent)[1] if len(self._recent) == 3 else None
 
     def _credible(
         self, heads: npt.NDArray[np.void], before: npt.NDArray[np.int64] | int | None

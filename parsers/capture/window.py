@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parsers.capture.packets import MAX_PACKET, SLACK, CaptureLog, Damage
+from parsers.layout import everywhere
 
 __all__ = [
     "CUT_OFF",
@@ -131,13 +132,8 @@ class Window:
 
 
 def columns_at(buffer: bytearray, offsets: npt.NDArray[np.int64], dtype: np.dtype[S]) -> npt.NDArray[S]:
-    """The items of `dtype` at `offsets` (which must lie in the buffer), shape (n,).
-
-    Records are gathered as opaque bytes: seven times as fast as item by item, which is what numpy does for fields.
-    """
-    opaque = np.dtype(f"V{dtype.itemsize}")
-    everywhere = np.ndarray((len(buffer) - dtype.itemsize + 1,), opaque, buffer, 0, (1,))
-    return everywhere[offsets].view(dtype)
+    """The items of `dtype` at `offsets`, which must lie in the buffer, shape (n,); structures are copied as wholes."""
+    return everywhere(buffer, (np.void, dtype.itemsize))[offsets].view(dtype)
 
 
 def recover(window: Window, plausible: Plausible, reason: str, otherwise: str = "") -> None:

@@ -36,7 +36,7 @@ def test_every_resolution_and_offset_is_exact_and_stops_at_what_64_bits_hold(tsr
     per_second = (2 if tsresol & 0x80 else 10) ** (tsresol & 0x7F)
     furthest = LATEST // 10**9
     offset = max(-furthest, min(tsoffset, furthest)) * 10**9
-    tick_ns = max(10**9 // per_second, 1)
+    tick_ns = 1 if 10**9 % per_second else 10**9 // per_second
     latest = (LATEST - max(offset, 0)) // tick_ns * tick_ns
     expected = [min(tick * 10**9 // per_second, latest) + offset for tick in ticks]
     found = nanoseconds(np.array(ticks, np.uint64), Clock.of(tsresol, tsoffset))

@@ -127,6 +127,19 @@ def test_reading_goes_on_after_bytes_that_are_overwritten_lost_or_inserted(wire,
         assert [d.offset for d in captures.damage] == [begins[50]], what
 
 
+@pytest.mark.parametrize("hit", [0, 1, 2, 30])
+def test_a_record_whose_time_is_damaged_too_does_not_mislead_the_search(wire, hit):
+    packets = random_packets(60, longest=500)
+    data, sizes = capture(wire, packets)
+    damaged = bytearray(data)
+    at = 24 + sum(sizes[:hit])
+    damaged[at : at + 4] = bytes(4)
+    damaged[at + sizes[hit] : at + sizes[hit] + 16] = b"\xff" * 16
+    found, captures = wire.read(bytes(damaged))
+    assert [p.data for p in found] == packets[: hit + 1] + packets[hit + 2 :]
+    assert [d.offset for d in captures.damage] == [at + sizes[hit]]
+
+
 def test_a_tail_of_zeros_is_one_damage_and_no_packets(wire):
     data, _ = capture(wire, random_packets(5))
     found, captures = wire.read(data + bytes(2_000_000))

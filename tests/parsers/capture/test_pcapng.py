@@ -231,7 +231,7 @@ def test_any_bytes_behind_a_header_give_packets_or_damage_whatever_the_window(wi
 
 
 @pytest.mark.fuzz
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_random_damage_costs_only_packets_it_hits(wire, data):
     packets = random_packets(60, seed=data.draw(st.integers(0, 5)))
