@@ -20,6 +20,7 @@ __all__ = ["CLIENT", "SERVER", "Connection", "ConnectionTracker", "Delivery", "E
 
 CLIENT = 0  # who sends in a direction
 SERVER = 1
+_UNNUMBERED = -1  # until all connections that a block begins are known
 Column = npt.NDArray[np.int64]
 
 
@@ -79,14 +80,23 @@ class ConnectionTracker:
         self.connections: list[Connection] = []
         self._book = book
         self._current: dict[tuple[int, int], Connection] = {}
+        self._new: list[Connection] = []
 
     def feed(self, segments: Segments) -> list[Delivery]:
         """What the segments of one block deliver, in order of connections."""
-        deliveries: list[Delivery] = []
-        for key, rows in self._flows(segments):
-            for connection, part in self._incarnations(key, segments, rows):
-                deliveries += self._feed_connection(connection, segments, part)
-        return deliveries
+        parts = [part for key, rows in self._flows(segments) for part in self._incarnations(key, segments, rows)]
+        self._number_new()
+        parts.sort(key=lambda part: part[0].number)
+        return [
+            delivery for connection, rows in parts for delivery in self._feed_connection(connection, segments, rows)
+        ]
+
+    def _number_new(self) -> None:
+        """Connections are numbered by the frames that begin them, however the capture is cut into blocks."""
+        for connection in sorted(self._new, key=lambda connection: connection.first_frame):
+            connection.number = len(self.connections)
+            self.connections.append(connection)
+        self._new.clear()
 
     def finish(self) -> list[Delivery]:
         """The capture ends: everything that waited behind a hole."""
@@ -141,9 +151,9 @@ class ConnectionTracker:
         from_client = not flags & ACK if flags & SYN else source.port >= destination.port
         client, server = (source, destination) if from_client else (destination, source)
         connection = Connection(
-            len(self.connections), client, server, int(segments.frame[row]), int(segments.time[row]), bool(flags & SYN)
+            _UNNUMBERED, client, server, int(segments.frame[row]), int(segments.time[row]), bool(flags & SYN)
         )
-        self.connections.append(connection)
+        self._new.append(connection)
         self._current[key] = connection
         return connection
 

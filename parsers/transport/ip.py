@@ -17,7 +17,7 @@ __all__ = ["ACK", "FIN", "RST", "SYN", "SegmentDecoder", "Segments"]
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 _TCP, _UDP = 6, 17
-_VXLAN_PORT = 4789  # RFC 7348 5
+_TUNNEL_PORTS = (4789, 6081)  # VXLAN (RFC 7348 5), Geneve (RFC 8926 3.3)
 _FRAGMENT = 0x3FFF  # MF bit and fragment offset; DF does not matter
 
 
@@ -155,7 +155,7 @@ class SegmentDecoder:
                 continue
             headers = layout.gather(buffer, starts[rows])
             network, odd = decode(headers, rows, starts[rows], ends[rows], wire_ends[rows])
-            tunnel = self._is_vxlan(buffer, network)
+            tunnel = self._is_udp_tunnel(buffer, network)
             unusual += [rows[odd], network.rows[tunnel]]
             networks.append(network)
         return networks, np.sort(np.concatenate(unusual))
@@ -203,11 +203,11 @@ class SegmentDecoder:
         )
         return network, well_formed & ~common
 
-    def _is_vxlan(self, buffer: Buffer, network: _Network) -> Column:
-        """Indices into the network of UDP packets to the VXLAN port; all UDP is counted as passed over."""
+    def _is_udp_tunnel(self, buffer: Buffer, network: _Network) -> Column:
+        """Indices into the network of UDP packets to the port of a tunnel; all other UDP is counted as passed over."""
         udp = np.flatnonzero((network.protocol == _UDP) & (network.start + 8 <= network.captured_end))
         ports = TCP_HEADER_PORTS.gather(buffer, network.start[udp])["destination_port"]
-        tunnels: Column = udp[ports == _VXLAN_PORT]
+        tunnels: Column = udp[np.isin(ports, _TUNNEL_PORTS)]
         self.passed_over["UDP"] += int(np.count_nonzero(network.protocol == _UDP)) - len(tunnels)
         return tunnels
 

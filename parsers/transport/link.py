@@ -20,7 +20,9 @@ ARP = 0x0806
 UNKNOWN = 0  # no ethertype could be read: the packet is too short or its link type is not known
 
 _ETHERNET, _NULL, _RAW_VALUES, _LOOP = 1, 0, (12, 14, 101, 228, 229), 108
-_LINUX_COOKED, _LINUX_COOKED_2 = 113, 276
+_LINUX_COOKED, _LINUX_COOKED_2, _NFLOG = 113, 276, 239
+_NFLOG_PACKET = 9  # the type of the TLV that holds the packet
+_MAX_NFLOG_TLVS = 32  # a dozen types are in use
 _VLAN_TAGS = (0x8100, 0x88A8, 0x9100)
 _MAX_VLAN_TAGS = 4  # more than QinQ ever needs; a longer chain is nonsense
 _BSD_FAMILIES = {2: IPV4, 10: IPV6, 23: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}  # AF_INET6 differs between systems
@@ -88,6 +90,21 @@ def _bsd_loopback(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offs
     return start + 4, types
 
 
+def _nflog(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+    """LINKTYPE_NFLOG: address family, version, resource; then TLVs in the host's byte order, padded to four bytes."""
+    start = block.offset[rows]
+    ends = start + block.captured[rows]
+    family, at = _gather(block, start, ends, "u1"), start + 4
+    for _ in range(_MAX_NFLOG_TLVS):
+        length, kind = _gather(block, at, ends, "<u2"), _gather(block, at + 2, ends, "<u2")
+        others = np.flatnonzero((kind != _NFLOG_PACKET) & (length >= 4))
+        if len(others) == 0:
+            break
+        at[others] += length[others] + 3 & ~3
+    types = np.where(family == 2, IPV4, np.where(family == 10, IPV6, UNKNOWN))
+    return at + 4, np.where((kind == _NFLOG_PACKET) & (length >= 4), types, UNKNOWN)
+
+
 def _raw_ip(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
     start = block.offset[rows]
     version = _gather(block, start, start + block.captured[rows], "u1") >> 4
@@ -101,5 +118,6 @@ _LINKS = {
     _LOOP: _bsd_loopback,
     _LINUX_COOKED: _linux_cooked,
     _LINUX_COOKED_2: _linux_cooked_2,
+    _NFLOG: _nflog,
     **dict.fromkeys(_RAW_VALUES, _raw_ip),
 }

@@ -162,12 +162,12 @@ class Direction:
         end = pieces.position + pieces.length + missing
         covered = np.maximum.accumulate(np.concatenate([np.array([self._next]), end]))[:-1]
         holes = np.flatnonzero(pieces.position > covered)
-        ready = self._first_open_hole(pieces, covered, holes, now)
+        ready = self._first_open_hole(pieces, holes, now)
         delivered = self._cut_overlap(pieces, missing, ready)
         self._keep(pieces.slice(ready, len(pieces)), missing[ready:])
         return delivered
 
-    def _first_open_hole(self, pieces: Pieces, covered: Column, holes: Column, now: int) -> int:
+    def _first_open_hole(self, pieces: Pieces, holes: Column, now: int) -> int:
         """The row of the first hole that may still be filled; the number of rows where there is none."""
         if len(holes) == 0:
             return len(pieces)

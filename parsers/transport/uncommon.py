@@ -1,8 +1,8 @@
 """Packets whose transport header does not follow at once: tunnels, extension headers, fragments.
 
 These are rare, so they are taken apart one by one: LLC/SNAP, VN-Tag, MPLS, PPPoE, GRE (ERSPAN included), IP in IP,
-VXLAN, IPv6 extension headers, and fragments of both versions. What comes out is a plain IP packet that goes the common
-way. dpkt reads the IPv6 extension headers.
+VXLAN, Geneve, IPv6 extension headers, and fragments of both versions. What comes out is a plain IP packet that goes
+the common way. dpkt reads the IPv6 extension headers.
 """
 
 import struct
@@ -27,6 +27,7 @@ _MPLS, _PPPOE, _TEB, _ERSPAN, _ERSPAN_3 = (0x8847, 0x8848), 0x8864, 0x6558, 0x88
 _VLAN_TAGS, _VN_TAG = (0x8100, 0x88A8, 0x9100), 0x8926
 _LOWEST_ETHERTYPE = 0x0600  # below it the field is a length, and LLC follows (IEEE 802.3 3.2.6)
 _SNAP = b"\xaa\xaa\x03\x00\x00\x00"  # LLC, then the OUI that says "ethertype" (RFC 1042)
+_VXLAN, _GENEVE = 4789, 6081  # UDP ports
 _PPP_IPV4, _PPP_IPV6 = 0x0021, 0x0057
 _IPIP, _TCP, _UDP, _IPV6_IN_IP, _GRE = 4, 6, 17, 41, 47
 _EXTENSIONS = (0, 43, 44, 51, 60)
@@ -215,9 +216,7 @@ def _transport(protocol: int, payload: bytes, size: int, header: bytes) -> tuple
         return IPV6, payload
     if protocol == _GRE:
         return _gre(payload)
-    if protocol == _UDP and payload[2:4] == b"\x12\xb5" and len(payload) > 16:  # port 4789: VXLAN, RFC 7348 5
-        return _ethernet(payload[16:])
-    return None
+    return _udp_tunnel(payload) if protocol == _UDP and len(payload) >= 16 else None
 
 
 def _fresh_header(header: bytes, size: int) -> bytes:
@@ -236,6 +235,17 @@ def _fresh_header(header: bytes, size: int) -> bytes:
         )
     length = size if size <= _MAX_DATAGRAM else 0
     return header[:4] + length.to_bytes(2, "big") + b"\x06" + header[7:40]
+
+
+def _udp_tunnel(packet: bytes) -> tuple[int, bytes] | None:
+    """VXLAN (RFC 7348 5) and Geneve (RFC 8926 3.4), told by their ports: a header of 8 bytes, Geneve's with options."""
+    port = int.from_bytes(packet[2:4], "big")
+    if port == _VXLAN:
+        return _ethernet(packet[16:])
+    if port != _GENEVE:
+        return None
+    protocol, inner = int.from_bytes(packet[10:12], "big"), packet[16 + 4 * (packet[8] & 0x3F) :]
+    return _ethernet(inner) if protocol == _TEB else (protocol, inner)
 
 
 def _ethernet(packet: bytes) -> tuple[int, bytes] | None:
@@ -285,7 +295,7 @@ def _gre(packet: bytes) -> tuple[int, bytes] | None:
         return _ethernet(inner[12 + (8 if len(inner) > 12 and inner[11] & 1 else 0) :])
     if protocol == _TEB:
         return _ethernet(inner)
-    return (protocol, inner) if protocol in (IPV4, IPV6) else None
+    return protocol, inner
 
 
 _LINK_STEPS = {

@@ -53,7 +53,9 @@ def tcp(
     """RFC 9293 3.1."""
     data_offset = (20 + len(options)) << 2
     return (
-        struct.pack(">HHIIBBHHH", *ports, sequence, acknowledgment, data_offset, flags, window, 0, 0) + options + payload
+        struct.pack(">HHIIBBHHH", *ports, sequence, acknowledgment, data_offset, flags, window, 0, 0)
+        + options
+        + payload
     )
 
 
@@ -192,7 +194,8 @@ def shown_by_tshark(tshark: str, path: Path) -> list[tuple[int, ...]]:
     command = [tshark, "-r", str(path), "-Y", "tcp", "-T", "fields", "-E", "occurrence=l"]
     command += [part for field in FIELDS for part in ("-e", field)]
     shown = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    return [tuple(int(value, 0) for value in line.split("\t")) for line in shown.splitlines()]
+    found = [tuple(int(value, 0) for value in line.split("\t")) for line in shown.splitlines()]
+    return [(*row[:5], row[5] & 0xFF, row[6]) for row in found]  # it counts reserved bits among the flags
 
 
 def as_tshark_shows(found: Iterable[Row]) -> list[tuple[int, ...]]:
