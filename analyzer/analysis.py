@@ -71,24 +71,29 @@ def read(
     *,
     given: Sequence[Credential] = (),
     messages: RowStore | None = None,
+    exchanges: RowStore | None = None,
     sinks: Iterable[Sink] = (),
 ) -> "Analysis":
-    """`analyze` for callers that have keys, and decide where the rows of messages are kept.
+    """`analyze` for callers that have keys, and decide where the many rows are kept.
 
     Args:
         captures: as for `analyze`.
         keys: everything that may open a session.
         given: credentials that are expected to fit; `Analysis.notes` tells of a user who is not there.
         messages: where messages wait; None keeps them in memory.
+        exchanges: the same for exchanges.
         sinks: see every block as well.
     """
     sources = _listed(captures)
-    store = MemoryRows() if messages is None else messages
+    messages = MemoryRows() if messages is None else messages
+    exchanges = MemoryRows() if exchanges is None else exchanges
     census = Census()
-    decoded = decode(
-        open_captures(sources), keys, (census, lambda _b, _s, batch: store.append(collect_messages(batch)), *sinks)
+    collect = (
+        lambda _block, _segments, batch: messages.append(collect_messages(batch)),
+        lambda _block, _segments, batch: exchanges.append(batch.exchanges.take_answered()),
     )
-    return Analysis(sources, keys, decoded, census, store, _missing_users(decoded, given))
+    decoded = decode(open_captures(sources), keys, (census, *collect, *sinks))
+    return Analysis(sources, keys, decoded, census, messages, exchanges, _missing_users(decoded, given))
 
 
 def load_keys(
@@ -127,7 +132,8 @@ class Analysis:
         keys: KeyStore,
         decoded: Decoded,
         census: Census,
-        rows: RowStore,
+        messages: RowStore,
+        exchanges: RowStore,
         notes: list[str],
     ) -> None:
         self.sources = sources
@@ -135,7 +141,8 @@ class Analysis:
         self._keys = keys
         self._decoded = decoded
         self._census = census
-        self._rows = rows
+        self._message_rows = messages
+        self._exchange_rows = exchanges
 
     @cached_property
     def connections(self) -> pd.DataFrame:
@@ -166,12 +173,12 @@ class Analysis:
     @cached_property
     def messages(self) -> pd.DataFrame:
         """SMB2 messages, one a row, in order of completion."""
-        return self._messages(list(self._rows.pieces(_PIECE)))
+        return self._messages(list(self._message_rows.pieces(_PIECE)))
 
     @cached_property
     def exchanges(self) -> pd.DataFrame:
         """Requests with their answers, one pair a row."""
-        return exchanges_table([self._decoded.smb2.exchanges.answered], self._decoded)
+        return exchanges_table(list(self._exchange_rows.pieces(_PIECE)), self._decoded)
 
     @cached_property
     def undecoded(self) -> pd.DataFrame:
@@ -201,11 +208,9 @@ class Analysis:
         """
         schema.table_named(table)
         if table == "messages":
-            yield from _pieces(self._rows.pieces(_PIECE), self._messages)
+            yield from _pieces(self._message_rows.pieces(_PIECE), self._messages)
         elif table == "exchanges":
-            rows = self._decoded.smb2.exchanges.answered
-            parts = (rows[start : start + _PIECE] for start in range(0, len(rows), _PIECE))
-            yield from _pieces(parts, lambda parts: exchanges_table(parts, self._decoded))
+            yield from _pieces(self._exchange_rows.pieces(_PIECE), lambda parts: exchanges_table(parts, self._decoded))
         else:
             yield getattr(self, table)
 
@@ -262,8 +267,10 @@ def _pieces(parts: Iterator[Rows], build: Callable[[Sequence[Rows]], pd.DataFram
 
 
 def _listed(captures: Source | Iterable[Source]) -> list[Source]:
-    if isinstance(captures, str | os.PathLike | ByteSource | TextIOBase):
-        return [captures]  # type: ignore[list-item]  # a text file is refused with a sentence where it is opened
+    if isinstance(captures, str | os.PathLike | ByteSource):
+        return [captures]
+    if isinstance(captures, TextIOBase) or not isinstance(captures, Iterable):
+        raise UsageError(f"{captures!r} is no capture: give a path or an open binary file")
     return list(captures)
 
 

@@ -32,23 +32,27 @@ exit codes:
   3  done, but --strict was given and a capture is damaged or something stayed undecoded
 """
 _TABLE_EPILOG = """\
+A row is {row}.
+`sessionscope describe {table}` explains every column.
+
 examples:
   sessionscope {table} trace.pcapng --keys keys.toml
   sessionscope {table} trace.pcapng --where "{where}" --columns {columns}
   sessionscope {table} trace.pcapng --format parquet -o {table}.parquet
-
-`sessionscope describe {table}` explains every column.
 """
-_WHERE = {
-    "sessions": "decryption != 'decrypted'",
-    "exchanges": "status == 'STATUS_ACCESS_DENIED' and latency > '10ms'",
-    "messages": "command in ['CREATE', 'CLOSE'] and session_id == 0x281cac000069",
-    "connections": "closed_by == 'server RST'",
-    "channels": "not signing_key_known",
-    "trees": "path.str.contains('IPC')",
-    "opens": "bytes_written > 1000000",
-    "undecoded": "length > 0",
-    "accounting": "gap > 0",
+_TABLES = {  # what each is good for, and a condition on it
+    "sessions": ("who was logged on, whether it could be decrypted, and if not why", "decryption != 'decrypted'"),
+    "exchanges": (
+        "requests with their answers: status, latency, file",
+        "status == 'STATUS_ACCESS_DENIED' and latency > '10ms'",
+    ),
+    "messages": ("every SMB2 message", "command in ['CREATE', 'CLOSE'] and session_id == 0x281cac000069"),
+    "connections": ("TCP connections, and how each ended", "closed_by == 'server RST'"),
+    "channels": ("which connections carry which session", "not signing_key_known"),
+    "trees": ("shares that were connected to", "path.str.contains('IPC')"),
+    "opens": ("files that were opened, and the bytes read and written", "bytes_written > 1000000"),
+    "undecoded": ("what could not be decoded, and why", "length > 0"),
+    "accounting": ("where every captured byte went", "gap > 0"),
 }
 _DECRYPT_EPILOG = """\
 examples:
@@ -81,9 +85,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, table in TABLES.items():
-        columns = ",".join(table.headline[:3])
-        epilog = _TABLE_EPILOG.format(table=name, where=_WHERE[name], columns=columns)
-        _add_table(_command(commands, name, f"{table.row}, one a row", epilog))
+        text, where = _TABLES[name]
+        epilog = _TABLE_EPILOG.format(table=name, row=table.row, where=where, columns=",".join(table.headline[:3]))
+        _add_table(_command(commands, name, text, epilog))
     _add_decrypt(
         _command(commands, "decrypt", "write a capture in which everything that has a key is plain", _DECRYPT_EPILOG)
     )

@@ -17,9 +17,12 @@ from analyzer.export.pcapng import write_decrypted
 from analyzer.tables.rows import NoRows, RowStore, Spool
 from analyzer.tables.schema import Table, table_named
 from parsers.errors import UsageError
+from parsers.smb2.exchanges import EXCHANGE
+from parsers.smb2.rows import MESSAGE
 
 __all__ = ["run"]
 
+_LARGE = {"messages": MESSAGE, "exchanges": EXCHANGE}  # tables that wait outside of memory
 _WRITERS = {
     "text": terminal.write_text,
     "json": writers.write_json,
@@ -47,8 +50,8 @@ def _show(options: Namespace) -> bool:
     columns = _columns(options, table)
     condition = None if options.where is None else Condition(options.where, table)
     _check_output(options.output, binary=options.format == "parquet")
-    with Spool(_folder(options.output)) as spool:
-        analysis = _read(options, spool if table.name == "messages" else NoRows())
+    with Spool(_LARGE.get(table.name, MESSAGE), _folder(options.output)) as spool:
+        analysis = _read(options, **({table.name: spool} if table.name in _LARGE else {}))
         _refuse_overwriting(analysis, options.output)
         frames = analysis.frames(table.name)
         if condition is not None:
@@ -63,7 +66,7 @@ def _decrypt(options: Namespace) -> bool:
     _check_output(options.output, binary=True)
     keys, given = load_keys(options.keys, options.password, options.nt_hash)
     # The writer reads the captures by itself, and speaks neither of users who are not there nor of damage.
-    analysis = _read(options, NoRows()) if given or options.strict else None
+    analysis = _read(options) if given or options.strict else None
     summary = write_decrypted(options.captures, keys, options.output)
     units = summary.units_decrypted + summary.units_left
     why = "; `sessionscope sessions` says why not all" if summary.units_left else ""
@@ -71,10 +74,12 @@ def _decrypt(options: Namespace) -> bool:
     return analysis is not None and options.strict and _is_unclean(analysis)
 
 
-def _read(options: Namespace, messages: RowStore) -> Analysis:
+def _read(options: Namespace, **rows: RowStore) -> Analysis:
+    """Read the captures; of the large tables only those are kept for which there is a place in `rows`."""
     keys, given = load_keys(options.keys, options.password, options.nt_hash)
     with Progress(sys.stderr) as progress:
-        analysis = read(options.captures, keys, given=given, messages=messages, sinks=(progress,))
+        stores = {name: rows.get(name, NoRows()) for name in _LARGE}
+        analysis = read(options.captures, keys, given=given, sinks=(progress,), **stores)
     if analysis.notes:
         raise UsageError("; ".join(analysis.notes))
     return analysis
@@ -131,4 +136,5 @@ def _refuse_overwriting(analysis: Analysis, output: str) -> None:
 
 def _folder(output: str) -> str | None:
     """Where a temporary file goes: to the output, since a system's place for them may be small."""
-    return None if output == "-" else os.path.dirname(os.path.realpath(output))
+    is_file = output != "-" and (os.path.isfile(output) or not os.path.exists(output))
+    return os.path.dirname(os.path.realpath(output)) if is_file else None

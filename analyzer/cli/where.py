@@ -41,7 +41,7 @@ class Condition:
         try:
             tree = ast.parse(_with_words(expression), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
-            raise self._error("it is no expression") from None
+            raise self.error("it is no expression") from None
         self._check(tree.body)
         self._query = ast.unparse(_TimesRead(self).visit(tree))
 
@@ -54,9 +54,9 @@ class Condition:
         try:
             holds = frame.eval(self._query, engine="python")
         except _PANDAS_ERRORS as error:
-            raise self._error(str(error).partition("\n")[0]) from None
+            raise self.error(str(error).partition("\n")[0]) from None
         if not isinstance(holds, pd.Series) or not pd.api.types.is_bool_dtype(holds.dtype):
-            raise self._error("it is neither true nor false for a row")
+            raise self.error("it is neither true nor false for a row")
         return frame[holds.fillna(value=False).astype(bool)]
 
     def is_time(self, node: ast.expr) -> bool:
@@ -72,7 +72,7 @@ class Condition:
         try:
             time = pd.Timestamp(text)
         except ValueError:
-            raise self._error(f"{text!r} is no time such as 2026-11-20 09:55:58.95") from None
+            raise self.error(f"{text!r} is no time such as 2026-11-20 09:55:58.95") from None
         return (time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")).isoformat()
 
     def _check(self, node: ast.AST) -> None:
@@ -80,9 +80,9 @@ class Condition:
             self._check_call(node)
             return
         if not isinstance(node, _NODES):
-            raise self._error(f"{ast.unparse(node)!r} is not allowed")
+            raise self.error(f"{ast.unparse(node)!r} is not allowed")
         if isinstance(node, ast.Name) and node.id not in self._table.names:
-            raise self._error(f"there is no column {node.id!r}")
+            raise self.error(f"there is no column {node.id!r}")
         for child in ast.iter_child_nodes(node):
             self._check(child)
 
@@ -94,11 +94,12 @@ class Condition:
         if isinstance(owner, ast.Attribute) and owner.attr == "str":
             owner, allowed = owner.value, _STRING_METHODS
         if not isinstance(function, ast.Attribute) or function.attr not in allowed or not isinstance(owner, ast.Name):
-            raise self._error(f"{ast.unparse(node)!r} is not allowed")
+            raise self.error(f"{ast.unparse(node)!r} is not allowed")
         for part in (owner, *node.args, *node.keywords):
             self._check(part)
 
-    def _error(self, why: str) -> UsageError:
+    def error(self, why: str) -> UsageError:
+        """What is wrong with the expression, as a sentence."""
         names = ", ".join(self._table.names)
         return UsageError(f"--where {self._expression!r}: {why}; the columns of {self._table.name} are {names}")
 
@@ -111,6 +112,8 @@ class _TimesRead(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         if any(self._condition.is_time(part) for part in (node.left, *node.comparators)):
+            if any(isinstance(operator, ast.In | ast.NotIn) for operator in node.ops):
+                raise self._condition.error("times are compared with < and >, not looked up in lists")
             node.left = self._read(node.left)
             node.comparators = [self._read(part) for part in node.comparators]
         return self.generic_visit(node)

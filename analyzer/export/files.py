@@ -33,12 +33,11 @@ def atomic_output(path: str | os.PathLike[str], *, private: bool = False) -> Ite
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
             return
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file():
-            with target.open("wb") as file:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb") as file:
                 yield file
             return
-        with _new_file(target, 0o600 if private else 0o666) as file:
+        with _new_file(Path(os.path.realpath(path)), 0o600 if private else 0o666) as file:
             yield file
     except BrokenPipeError:
         raise

@@ -109,5 +109,5 @@ def from_values(values: Sequence[Any], dtype: str) -> Any:
 
 
 def _categorical(places: npt.NDArray[Any], categories: list[str]) -> Any:
-    index = pd.Index(categories, dtype=pd.StringDtype("pyarrow"))
+    index = pd.Index(categories, dtype="str")
     return pd.Categorical.from_codes(places, dtype=pd.CategoricalDtype(index), validate=False)

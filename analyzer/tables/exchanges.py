@@ -55,7 +55,8 @@ def exchanges_table(parts: Sequence[Column], decoded: Decoded) -> pd.DataFrame:
         "request_frame": masked(rows["request_frame"], ~asked),
         "response_frame": masked(rows["response_frame"], ~answered),
         "session_id": masked(wire_session_ids(rows, decoded.smb2.tracker.sessions), np.zeros(len(asked), np.bool_)),
-        "tree_id": masked(tree_ids, tree_ids == INHERITED_TREE_ID),
+        # What was answered asynchronously had its TreeId in the request alone (MS-SMB2 2.2.1.1).
+        "tree_id": masked(tree_ids, (tree_ids == INHERITED_TREE_ID) | (~asked & (rows["async_id"] != 0))),
         "command": coded(rows["command"], command_name),
         "file_name": named(rows["name"], decoded.smb2.exchanges.names.names),
         "status": coded(rows["status"], ntstatus.name, ~answered),

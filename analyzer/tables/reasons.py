@@ -69,7 +69,7 @@ def _advice(session: Session, verdict: Decryption) -> str:
     """What to supply, where the complaints do not say it."""
     if not session.complaints:
         return (
-            "its logon is not in the capture: give its direction keys, or its session key if it is older than SMB 3.1.1"
+            "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key"
             if session.state is State.UNSEEN or verdict is Decryption.NO_HANDSHAKE
             else "no key was given for it: give the password or NT hash of its user, or its session key"
         )

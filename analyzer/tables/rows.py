@@ -1,4 +1,4 @@
-"""Where the rows of messages wait until the capture has been read: in memory, in a temporary file, or nowhere.
+"""Where many rows wait until the capture has been read: in memory, in a temporary file, or nowhere.
 
 They wait because the last packet may still change what is known of the first: keys that are proved late.
 """
@@ -10,8 +10,6 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from parsers.smb2.rows import MESSAGE
-
 __all__ = ["MemoryRows", "NoRows", "RowStore", "Spool"]
 
 Rows: TypeAlias = npt.NDArray[Any]
@@ -20,7 +18,7 @@ _IN_MEMORY = 32 << 20  # bytes that a spool holds before it begins a file: most 
 
 
 class RowStore(Protocol):
-    """Takes rows of `MESSAGE` in order and gives them back in order, as often as asked."""
+    """Takes rows of one dtype in order and gives them back in order, as often as asked."""
 
     def append(self, rows: Rows) -> None:
         """Add rows at the end."""
@@ -32,7 +30,7 @@ class RowStore(Protocol):
 
 
 class NoRows:
-    """Keeps nothing: for tables that do not show messages."""
+    """Keeps nothing: for tables that do not show them."""
 
     def append(self, rows: Rows) -> None:
         """Forget the rows."""
@@ -65,8 +63,14 @@ class Spool:
     A context manager: the file is gone when the block ends.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
-        """`folder` is where the file is made once it is needed; None is the system's place for such files."""
+    def __init__(self, dtype: np.dtype[Any], folder: str | None = None) -> None:
+        """Begin without rows.
+
+        Args:
+            dtype: of the rows.
+            folder: where the file is made once it is needed; None is the system's place for such files.
+        """
+        self._dtype = dtype
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115  # closed by __exit__
 
     def __enter__(self) -> Self:
@@ -82,5 +86,5 @@ class Spool:
     def pieces(self, size: int) -> Iterator[Rows]:
         """All rows, at most `size` at once."""
         self._file.seek(0)
-        while piece := self._file.read(size * MESSAGE.itemsize):
-            yield np.frombuffer(piece, MESSAGE)
+        while piece := self._file.read(size * self._dtype.itemsize):
+            yield np.frombuffer(piece, self._dtype)

@@ -118,7 +118,7 @@ _SESSIONS = Table(
         Column("cipher", "category", "", "cipher that was negotiated or proved, such as AES-128-GCM"),
         Column("signing_algorithm", "category", "", "how messages are signed, such as AES-GMAC"),
         Column("compression", "category", "", "compression algorithms that were negotiated"),
-        Column("mechanism", "category", "", "how the user proved who he is: NTLMv2, Kerberos, ..."),
+        Column("mechanism", "category", "", "how the user logged on, such as NTLMv2 or Kerberos"),
         Column("user", "string", "", "user, as the client sent it; empty for an anonymous logon"),
         Column("domain", "string", "", "domain of the user, as the client sent it"),
         Column("workstation", "string", "", "name of the client, as it sent it"),

@@ -1,7 +1,7 @@
 """The SMB2 stage: what TCP connections deliver in one block -> messages, sessions, exchanges.
 
-The order within a block: units are framed; plain NEGOTIATE and SESSION_SETUP drive the sessions, which yields keys;
-encrypted units are opened; the other messages that change state follow; signatures are checked; requests meet answers.
+The order within a block: units are framed; plain messages drive the sessions, which yields keys; encrypted units are
+opened and drive them too; signatures are checked; requests meet answers.
 """
 
 from dataclasses import dataclass, field
@@ -31,8 +31,9 @@ __all__ = ["Batch", "Smb2Decoder", "Undecoded"]
 
 Column = npt.NDArray[np.int64]
 
-_SETUP = (Command.NEGOTIATE, Command.SESSION_SETUP)
-_LATER = (Command.SESSION_SETUP, Command.LOGOFF, Command.TREE_CONNECT, Command.TREE_DISCONNECT)
+_DRIVING = (
+    Command.NEGOTIATE, Command.SESSION_SETUP, Command.LOGOFF, Command.TREE_CONNECT, Command.TREE_DISCONNECT,
+)  # fmt: skip
 _TELLING = (ntstatus.STATUS_NETWORK_SESSION_EXPIRED, ntstatus.STATUS_USER_SESSION_DELETED)
 _SIGNATURE_OFFSET = 48
 _ALL_ONES = NO_SESSION_IDS[1]
@@ -54,11 +55,15 @@ class Undecoded:
 
 @dataclass(slots=True)
 class Batch:
-    """What one block gave. `arena` is reused: everything that is to be kept has to be copied."""
+    """What one block gave. `arena` is reused: everything that is to be kept has to be copied.
+
+    `exchanges` is the table of the whole capture; a sink may take what has been answered out of it.
+    """
 
     arena: memoryview
     units: Units
     messages: Messages
+    exchanges: ExchangeTable
 
 
 @dataclass(slots=True)
@@ -148,12 +153,10 @@ class Smb2Decoder:
     def _decode(self, arena: memoryview, plain: int, framed: list[tuple[int, int, Frames]]) -> Batch:
         units = _join_units(arena, framed)
         clear = self._clear_messages(arena, units)
-        self._drive(arena, units, clear, np.isin(clear.header["command"], _SETUP))
+        self._drive(arena, units, clear)
         encrypted = self._encrypted_messages(arena, units, plain)
+        self._drive(arena, units, encrypted[0])
         messages = _in_order([clear, *encrypted])
-        later = np.isin(messages.header["command"], _LATER)
-        later &= messages.encrypted | (messages.header["command"] != Command.SESSION_SETUP)
-        self._drive(arena, units, messages, later & messages.known)
         self._assign_sessions(units, messages)
         self._note_use(units, messages)
         self._signed_requests = verify_signatures(
@@ -161,7 +164,7 @@ class Smb2Decoder:
         )
         self.exchanges.feed(arena, units, messages)
         self._count_decoded(units, messages)
-        return Batch(arena, units, messages)
+        return Batch(arena, units, messages, self.exchanges)
 
     # ------------------------------------------------------------------------------------ messages
 
@@ -173,7 +176,7 @@ class Smb2Decoder:
         least = np.where(units.incomplete[rows], _SIGNATURE_OFFSET, HEADER_SIZE)
         messages, faults = _split(arena, rows, start, start + units.present[rows], least, encrypted=False)
         messages.header["signature"][messages.end - messages.offset < HEADER_SIZE] = np.void(NO_SIGNATURE)
-        self._note_faults(units, faults)
+        self._note_faults(units, messages, faults)
         # A message of which even less is there still is a row.
         short = np.array(
             [f.unit for f in faults if f.length and units.present[f.unit] < units.length[f.unit]], np.int64
@@ -196,7 +199,7 @@ class Smb2Decoder:
         messages, faults = _split(
             arena, opened.unit[is_smb2], opened.start[is_smb2], opened.end[is_smb2], encrypted=True
         )
-        self._note_faults(units, faults)
+        self._note_faults(units, messages, faults)
         inner = is_open & ~is_smb2  # compressed
         verdict = np.where(inner, DECRYPTIONS.index(Decryption.UNSUPPORTED), opened.verdict)
         closed = ~is_smb2
@@ -226,25 +229,26 @@ class Smb2Decoder:
 
     # ------------------------------------------------------------------------------------ state
 
-    def _drive(self, arena: memoryview, units: Units, messages: Messages, chosen: npt.NDArray[np.bool_]) -> None:
-        """Hand the chosen whole messages to the tracker, one by one."""
-        chosen &= ~units.incomplete[messages.unit]
+    def _drive(self, arena: memoryview, units: Units, messages: Messages) -> None:
+        """Hand the whole messages that change or tell a state to the tracker, one by one."""
+        command, flags, status = (messages.header[name] for name in ("command", "flags", "status"))
+        telling = ((flags & Flags.SERVER_TO_REDIR.value) != 0) & np.isin(status, _TELLING)
+        chosen = messages.known & ~units.incomplete[messages.unit] & (np.isin(command, _DRIVING) | telling)
         for row in np.flatnonzero(chosen).tolist():
             header = HeaderFixed._make(HEADER.parse(arena, int(messages.offset[row])))
             unit = int(messages.unit[row])
-            if not self.tracker.handles(header):
-                continue
-            try:
-                self.tracker.handle(
-                    self.tracker.connections[int(units.connection[unit])],
-                    header,
-                    arena[int(messages.offset[row]) : int(messages.end[row])],
-                    int(units.last_frame[unit]),
-                    int(units.last_time[unit]),
-                )
-            except ParseError as error:
-                layer = f"SMB2 {Command(header.command).name}"
-                self._note(units, unit, layer, 0, error.reason)
+            connection = self.tracker.connections[int(units.connection[unit])]
+            frame, time = int(units.last_frame[unit]), int(units.last_time[unit])
+            if self.tracker.handles(header):
+                message = arena[int(messages.offset[row]) : int(messages.end[row])]
+                try:
+                    self.tracker.handle(connection, header, message, frame, time)
+                except ParseError as error:
+                    self._note(units, unit, f"SMB2 {Command(header.command).name}", 0, error.reason)
+            if telling[row]:
+                session = self.tracker.session_of(connection, header.session_id, frame)
+                if session is not None:
+                    self.tracker.note_status(session, header.status, time)
 
     def _assign_sessions(self, units: Units, messages: Messages) -> None:
         """Fill `messages.session` by SessionId; a related request of a compound has that of the one before it."""
@@ -258,7 +262,7 @@ class Smb2Decoder:
         messages.session[rows] = self.tracker.sessions_of(connection, session_id[rows], frame)
 
     def _note_use(self, units: Units, messages: Messages) -> None:
-        """Idle times, and statuses that tell what became of a session."""
+        """When each session was last asked for something."""
         header = messages.header
         response = (header["flags"] & Flags.SERVER_TO_REDIR.value) != 0
         requests = np.flatnonzero(messages.known & ~response & (messages.session >= 0))
@@ -266,10 +270,6 @@ class Smb2Decoder:
         np.maximum.at(latest, messages.session[requests], units.last_time[messages.unit[requests]])
         for number in np.flatnonzero(latest).tolist():
             self.tracker.sessions[number].idle_time = int(latest[number])
-        telling = messages.known & response & (messages.session >= 0) & np.isin(header["status"], _TELLING)
-        for row in np.flatnonzero(telling).tolist():
-            session = self.tracker.sessions[int(messages.session[row])]
-            self.tracker.note_status(session, int(header["status"][row]), int(units.last_time[messages.unit[row]]))
 
     def _end_sessions(self) -> None:
         """A session whose every channel's connection was closed has lost its transport (MS-SMB2 3.3.7.1)."""
@@ -301,10 +301,14 @@ class Smb2Decoder:
                         continue
             self._note(units, unit, "SMB1", int(units.present[unit]) + PREFIX, reason)
 
-    def _note_faults(self, units: Units, faults: list[Fault]) -> None:
+    def _note_faults(self, units: Units, messages: Messages, faults: list[Fault]) -> None:
+        """The bytes of a unit that gave no message are counted with its first fault; those of others are decoded."""
+        counted = set(messages.unit.tolist()) if faults else set()
         for fault in faults:
             if not units.incomplete[fault.unit]:
-                self._note(units, fault.unit, "SMB2", fault.length + PREFIX if fault.length else 0, fault.reason)
+                length = 0 if fault.unit in counted else int(units.length[fault.unit]) + PREFIX
+                counted.add(fault.unit)
+                self._note(units, fault.unit, "SMB2", length, fault.reason)
 
     def _note_closed(self, units: Units, rows: Column, verdicts: Column) -> None:
         for unit, verdict in zip(rows.tolist(), verdicts.tolist(), strict=True):

@@ -64,3 +64,28 @@ def test_a_path_that_cannot_be_written_is_the_callers_mistake(tmp_path: Path, pa
     with pytest.raises(UsageError, match="cannot be written"), atomic_output(tmp_path / path):
         pytest.fail("nothing to write to")
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_private_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    with atomic_output(path, private=True) as file:
+        assert [entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()] == [0o600]
+        file.write(b"secret")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with atomic_output("-") as file:
+        file.write(b"\x00\xff")
+    assert capfdbinary.readouterr().out == b"\x00\xff"
+
+
+def test_a_reader_that_has_gone_is_not_a_mistake(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (
+        os.fdopen(writing, "wb", buffering=0) as pipe,
+        pytest.raises(BrokenPipeError),
+        atomic_output(f"/dev/fd/{pipe.fileno()}") as file,
+    ):
+        file.write(b"x" * 100_000)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyzer import Analysis
-from analyzer.tables.exchanges import EDGE, Outcome, outcomes
+from analyzer.tables.exchanges import EDGE, Outcome, exchanges_table, outcomes
 from parsers import ntstatus
 from parsers.smb2.exchanges import EXCHANGE
 from parsers.transport.connections import Connection, Endpoint
@@ -72,6 +72,17 @@ def test_every_request_of_the_sample_was_answered(mixed: Analysis) -> None:
 def test_related_requests_have_the_tree_of_their_file(mixed: Analysis) -> None:
     on_files = mixed.exchanges[mixed.exchanges.file_name.notna() & (mixed.exchanges.status == "STATUS_SUCCESS")]
     assert on_files.tree_id.isin(mixed.trees.tree_id).all()
+
+
+def test_an_asynchronous_answer_without_its_request_knows_no_tree(mixed: Analysis) -> None:
+    rows = np.zeros(2, EXCHANGE)
+    rows["response_frame"], rows["session"], rows["open"], rows["name"] = 9, -1, -1, -1
+    rows["async_id"], rows["tree_id"] = (0x7_0000_0005, 0), 7
+    frame = exchanges_table([rows], mixed._decoded)
+    assert frame.tree_id.tolist() == [pd.NA, 7]
+    assert frame.async_id.tolist() == [0x7_0000_0005, pd.NA]
+    assert frame.request_frame.isna().all()
+    assert frame.latency.isna().all()
 
 
 def test_a_request_without_answer_has_no_status(shared: Any) -> None:

@@ -1,20 +1,24 @@
 """Rows of messages become the table `messages`."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analyzer import Analysis
-from analyzer.tables.messages import command_name, messages_table
+from analyzer import Analysis, analyze
+from analyzer.tables.messages import collect_messages, command_name, messages_table
 from parsers import ntstatus
-from parsers.smb2.messages import DECRYPTIONS
+from parsers.smb2.decoder import Batch
+from parsers.smb2.exchanges import ExchangeTable
+from parsers.smb2.header import HEADER
+from parsers.smb2.messages import DECRYPTIONS, Messages, Units
 from parsers.smb2.rows import MESSAGE
 from parsers.smb2.session import Session, SmbConnection
 from parsers.verdicts import Decryption
 
-ASYNC, RESPONSE = 2, 1
+RESPONSE, ASYNC, RELATED = 1, 2, 4
 
 
 def table(*messages: dict[str, Any], sessions: list[Session] | None = None, names: list[str] | None = None) -> Any:
@@ -85,7 +89,11 @@ def test_a_wrong_key_is_damage_once_the_keys_of_that_direction_are_proved() -> N
     ]
     wrong = {"decryption": verdict(Decryption.WRONG_KEY), "encrypted": True, "known": False}
     frame = table(
-        *(wrong | {"session": number, "from_client": from_client} for number in range(3) for from_client in (True, False)),
+        *(
+            wrong | {"session": number, "from_client": from_client}
+            for number in range(3)
+            for from_client in (True, False)
+        ),
         wrong | {"session": 1, "decryption": verdict(Decryption.DECRYPTED)},
         sessions=sessions,
     )
@@ -117,13 +125,49 @@ def test_no_messages_are_an_empty_table() -> None:
     assert len(messages_table([], [], [])) == 0
 
 
-def test_related_requests_have_the_tree_and_the_session_of_their_compound(mixed: Analysis) -> None:
-    related = mixed.messages[(mixed.messages["flags"] & 4) != 0]
+def batch(*messages: tuple[int, int, int]) -> Batch:
+    """A block of whole SMB2 messages: unit, flags, TreeId or the upper half of AsyncId."""
+    count = len(messages)
+    unit, flags, upper = (np.array(column, np.int64) for column in zip(*messages, strict=True))
+    zeros = np.zeros(count, np.int64)
+    units = Units(*(np.zeros(int(unit.max()) + 1, np.int64) for _ in Units.__slots__))
+    header = np.zeros(count, HEADER.dtype)
+    header["flags"], header["async_id"] = flags, upper.astype(np.uint64) << np.uint64(32)
+    known, verdicts = np.ones(count, np.bool_), np.zeros(count, np.uint8)
+    return Batch(
+        memoryview(b""), units,
+        Messages(header, known, unit, zeros, zeros, ~known, verdicts, verdicts, zeros - 1, zeros - 1),
+        ExchangeTable(),
+    )  # fmt: skip
+
+
+NONE = 0xFFFF_FFFF
+
+
+@pytest.mark.parametrize(
+    ("messages", "trees"),
+    [
+        ([(0, 0, 7), (0, RELATED, NONE), (0, RELATED, NONE)], [7, 7, 7]),
+        ([(0, 0, 7), (0, RELATED, NONE), (0, 0, 8), (0, RELATED, NONE)], [7, 7, 8, 8]),
+        ([(0, 0, 7), (1, RELATED, NONE)], [7, NONE]),
+        ([(0, ASYNC, 7), (0, RELATED, NONE)], [7, NONE]),
+        ([(0, RELATED, NONE)], [NONE]),
+    ],
+)
+def test_a_related_request_inherits_the_tree_within_its_compound(
+    messages: list[tuple[int, int, int]], trees: list[int]
+) -> None:
+    rows = collect_messages(batch(*messages))
+    assert (rows["async_id"] >> np.uint64(32)).tolist() == trees
+
+
+def test_related_requests_have_the_tree_and_the_session_of_their_compound(shared: Path) -> None:
+    analysis = analyze(shared / "captures" / "public" / "suricata" / "smb-length-5786" / "input.pcap")
+    related = analysis.messages[(analysis.messages["flags"] & RELATED) != 0]
     requests = related[~related.is_response]
     assert len(requests) > 0
-    assert not (requests.tree_id == 0xFFFF_FFFF).any()
-    assert requests.tree_id.isin(mixed.trees.tree_id).all()
-    assert requests.session_id.isin(mixed.sessions.session_id).all()
+    assert not (requests.tree_id == NONE).any()
+    assert requests.session_id.isin(analysis.sessions.session_id).all()
 
 
 def test_the_sample_has_the_messages_that_tshark_counts(mixed: Analysis) -> None:

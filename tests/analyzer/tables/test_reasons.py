@@ -64,13 +64,21 @@ CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k l
             {Decryption.NO_KEY: 5},
             r"no credential for CORPUS\bob; give the password or NT hash, or the session key",
         ),
-        ({}, {Decryption.NO_KEY: 5}, "no key was given for it: give the password or NT hash of its user, or its session key"),
+        (
+            {},
+            {Decryption.NO_KEY: 5},
+            "no key was given for it: give the password or NT hash of its user, or its session key",
+        ),
         (
             {"state": State.UNSEEN},
             {Decryption.NO_KEY: 5},
-            "its logon is not in the capture: give its direction keys, or its session key if it is older than SMB 3.1.1",
+            "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key",
         ),
-        ({"complaints": ["Kerberos logon: give its session key"]}, {Decryption.NO_KEY: 5}, "Kerberos logon: give its session key"),
+        (
+            {"complaints": ["Kerberos logon: give its session key"]},
+            {Decryption.NO_KEY: 5},
+            "Kerberos logon: give its session key",
+        ),
         ({"complaints": ["no handshake", "no handshake"]}, {Decryption.NO_HANDSHAKE: 5}, "no handshake"),
         (WRONG_PASSWORD, {Decryption.WRONG_KEY: 5}, "wrong password for bob"),
         ({"candidates": CANDIDATES}, {Decryption.WRONG_KEY: 5}, "no key given for it fits: k line 1; k line 9"),
@@ -128,3 +136,20 @@ def test_a_changed_byte_is_damage_with_its_frame(tampered: Callable[[bytes, int,
     assert "(frame 12)" in row.reason
     assert r"CORPUS\alice" in row.reason
     assert (row.encrypted, row.decrypted) == (54, 53)
+
+
+def test_keys_of_one_direction_leave_the_other_without_a_key(sample: Path) -> None:
+    """Half of the direction keys of the sample's key file."""
+    from analyzer import analyze
+    from parsers.keys.store import DirectionKeys, KeyStore
+
+    store = KeyStore()
+    key = bytes.fromhex("93d7ce9003e65b8d640c89dc7e711d653d227ce78a459b097c16fa2ce113155b")
+    store.add(DirectionKeys(0x587D3960, client_to_server=key))
+    analysis = analyze(sample, keys=store)
+    messages = analysis.messages[(analysis.messages.session_id == 0x587D3960) & analysis.messages.encrypted]
+    assert set(messages.decryption[messages.from_client]) == {"decrypted"}
+    assert set(messages.decryption[~messages.from_client]) == {"no_key"}
+    row = analysis.sessions[analysis.sessions.session_id == 0x587D3960].iloc[0]
+    assert row.decryption == "no_key"
+    assert row.reason == "16 of 32 encrypted messages have no key: those given are for the other direction"

@@ -19,7 +19,7 @@ def numbered(first: int, count: int) -> np.ndarray:
 
 @pytest.fixture
 def spool() -> Iterator[Spool]:
-    with Spool() as opened:
+    with Spool(MESSAGE) as opened:
         yield opened
 
 
@@ -49,7 +49,7 @@ def test_nothing_is_kept_where_nothing_is_wanted() -> None:
 
 def test_a_spool_beyond_its_memory_goes_to_a_nameless_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "_IN_MEMORY", 1000)
-    with Spool(str(tmp_path)) as spool:
+    with Spool(MESSAGE, str(tmp_path)) as spool:
         spool.append(numbered(1, 100))
         assert spool._file._rolled
         assert list(tmp_path.iterdir()) == []

@@ -42,7 +42,7 @@ def test_unknown_is_not_guessed(shared: Path) -> None:
     for name in ("dialect", "cipher", "signing_algorithm", "user", "domain", "is_guest", "encrypt_data", "key_source"):
         assert pd.isna(session[name]), name
     assert session.state == "unseen"
-    assert session.decryption == "no_handshake"
+    assert session.decryption == "no_key"
     assert "direction keys" in session.reason
 
 
