@@ -1,9 +1,12 @@
 """What each command does."""
 
 import os
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 
 import pandas as pd
 
@@ -65,13 +68,27 @@ def _show(options: Namespace) -> bool:
 def _decrypt(options: Namespace) -> bool:
     _check_output(options.output, binary=True)
     keys, given = load_keys(options.keys, options.password, options.nt_hash)
-    # The writer reads the captures by itself, and speaks neither of users who are not there nor of damage.
-    analysis = _read(options) if given or options.strict else None
-    summary = write_decrypted(options.captures, keys, options.output)
+    with _kept_stdin(options.captures) as options.captures:
+        # The writer reads the captures by itself, and speaks neither of users who are not there nor of damage.
+        analysis = _read(options) if given or options.strict else None
+        with Progress(sys.stderr) as progress:
+            summary = write_decrypted(options.captures, keys, options.output, sinks=(progress,))
     units = summary.units_decrypted + summary.units_left
     why = "; `sessionscope sessions` says why not all" if summary.units_left else ""
     sys.stderr.write(f"{summary.units_decrypted:,} of {units:,} encrypted messages decrypted{why}\n")
     return analysis is not None and options.strict and _is_unclean(analysis)
+
+
+@contextmanager
+def _kept_stdin(captures: list[str]) -> Iterator[list[str]]:
+    """The captures with standard input, which can be read once only, in a temporary file."""
+    if "-" not in captures:
+        yield captures
+        return
+    with NamedTemporaryFile(prefix="sessionscope-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield [file.name if capture == "-" else capture for capture in captures]
 
 
 def _read(options: Namespace, **rows: RowStore) -> Analysis:

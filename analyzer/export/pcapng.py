@@ -27,7 +27,7 @@ from parsers.capture.write import PcapngWriter
 from parsers.errors import UsageError
 from parsers.keys.store import KeyStore
 from parsers.layout import Buffer
-from parsers.pipeline import decode
+from parsers.pipeline import Sink, decode
 from parsers.smb2.decoder import Batch
 from parsers.transport.connections import CLIENT, SERVER, Endpoint
 from parsers.transport.ip import FIN, RST, SYN, Segments
@@ -54,7 +54,9 @@ class ExportSummary:
     packets_passed: int
 
 
-def write_decrypted(sources: Source | Iterable[Source], keys: KeyStore, path: str | os.PathLike[str]) -> ExportSummary:
+def write_decrypted(
+    sources: Source | Iterable[Source], keys: KeyStore, path: str | os.PathLike[str], *, sinks: Iterable[Sink] = ()
+) -> ExportSummary:
     """Write the captures with plain SMB2 in place of what can be decrypted.
 
     The new packets have the addresses of the old ones, valid checksums, the initial sequence numbers of the capture,
@@ -66,6 +68,7 @@ def write_decrypted(sources: Source | Iterable[Source], keys: KeyStore, path: st
         sources: captures as for `open_captures`; files or folders, since they are read twice.
         keys: what may open them.
         path: the file to write; it appears when it is complete.
+        sinks: see every block of the second pass as well.
 
     Raises:
         UsageError: a source cannot be read or read twice, or `path` is one of them or cannot be written.
@@ -77,7 +80,7 @@ def write_decrypted(sources: Source | Iterable[Source], keys: KeyStore, path: st
         found = survey(first, keys)
         second = open_captures(files)
         rewriter = _Rewriter(PcapngWriter(file, application=_APPLICATION), found)
-        decode(second, keys, [rewriter.sink])
+        decode(second, keys, [rewriter.sink, *sinks])
     return ExportSummary(
         os.fspath(path),
         len(found.plans),

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -126,6 +128,17 @@ def test_decrypt_says_what_it_did(sample: Path, tmp_path: Path, sessionscope: Se
     assert not analyze(plain).messages.encrypted.any()
     _, _, err = sessionscope("decrypt", sample, "-o", plain)
     assert err == "0 of 102 encrypted messages decrypted; `sessionscope sessions` says why not all\n"
+
+
+def test_standard_input_can_be_decrypted_to_standard_output(sample: Path, tmp_path: Path) -> None:
+    password = "--password=CORPUS\\alice:Passw0rd!"
+    command = [sys.executable, "-m", "analyzer.cli", "decrypt", "-", password, "-o", "-"]
+    with sample.open("rb") as capture:
+        done = subprocess.run(command, stdin=capture, capture_output=True, check=True)
+    plain = tmp_path / "plain.pcapng"
+    plain.write_bytes(done.stdout)
+    assert not analyze(plain).messages.encrypted.any()
+    assert b"102 of 102" in done.stderr
 
 
 def test_describe_explains_one_table_or_all(sessionscope: Sessionscope) -> None:
