@@ -50,6 +50,7 @@ RULES = (
     Rule("parsers.keys", TRANSPORT, ("cryptography",)),
     Rule("parsers.smb2", SMB2, ("numpy",)),
     Rule("parsers.smb2.crypto", (*SMB2, "parsers.smb2"), ("cryptography",)),
+    Rule("parsers.smb2.compression", (*SMB2, "parsers.smb2"), ("lz4",)),
     Rule("parsers.recognise", (*SMB2, "parsers.smb2"), ("numpy",)),
     Rule("parsers.pipeline", (*SMB2, "parsers.smb2", "parsers.recognise"), ("numpy",)),
     Rule("analyzer.tables", ("parsers",), ("numpy", "pandas", "pyarrow")),

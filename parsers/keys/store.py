@@ -5,7 +5,9 @@ so that none gets into a log, a traceback or another process unnoticed.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NoReturn
 
 from parsers.errors import UsageError
@@ -113,6 +115,11 @@ class KeyStore(_Secret):
     def __bool__(self) -> bool:
         return bool(self._credentials or self._session_keys or self._direction_keys)
 
+    def __iter__(self) -> Iterator[Credential | SessionKey | DirectionKeys]:
+        yield from self._credentials
+        yield from chain.from_iterable(self._session_keys.values())
+        yield from chain.from_iterable(self._direction_keys.values())
+
     @property
     def credentials(self) -> tuple[Credential, ...]:
         """All of them, in the order in which they were added."""
@@ -134,6 +141,11 @@ class KeyStore(_Secret):
             self._session_keys.setdefault(secret.session_id, []).append(secret)
         else:
             self._direction_keys.setdefault(secret.session_id, []).append(secret)
+
+    def merge(self, other: "KeyStore") -> None:
+        """Add all secrets of another store, after those that are here."""
+        for secret in tuple(other):
+            self.add(secret)
 
     def add_password(self, text: str, provenance: str = _COMMAND_LINE) -> None:
         r"""Add `DOMAIN\user:password`, `user@domain:password` or `user:password`.

@@ -13,7 +13,7 @@ from pathlib import Path
 from parsers.errors import UsageError
 from parsers.keys.store import Credential, DirectionKeys, KeyStore, SessionKey
 
-__all__ = ["load"]
+__all__ = ["load", "parse"]
 
 _KNOWN = {
     "user": ("name", "domain", "password", "nt_hash"),
@@ -33,13 +33,25 @@ def load(path: Path | str) -> KeyStore:
         UsageError: it cannot be read, is not TOML, or says something that is not understood; the message names the
             line, and shows no secret.
     """
-    path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from error
+    return parse(data, path)
+
+
+def parse(data: bytes, path: Path | str) -> KeyStore:
+    """The keys in the bytes of a file; `path` names it in provenance and errors.
+
+    Raises:
+        UsageError: as `load`.
+    """
+    path = Path(path)
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"the key file {path} is not UTF-8 text") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -248,7 +248,7 @@ class Smb2Decoder:
             if telling[row]:
                 session = self.tracker.session_of(connection, header.session_id, frame)
                 if session is not None:
-                    self.tracker.note_status(session, header.status, time)
+                    self.tracker.note_status(connection, session, header.status, time)
 
     def _assign_sessions(self, units: Units, messages: Messages) -> None:
         """Fill `messages.session` by SessionId; a related request of a compound has that of the one before it."""

@@ -84,12 +84,13 @@ class ExchangeTable:
         paired = answered >= 0
         responses, answered, final = responses[paired], answered[paired], final[paired]
         _note_responses(active, answered, messages, units, responses, final)
-        self._follow_opens(arena, units, messages, requests, active, waiting, responses[final], answered[final])
-        messages.name[responses] = active["name"][answered]
         is_done = np.zeros(len(active), np.bool_)
         is_done[answered[final]] = True
         is_done[asked:] = False
-        self._meet_early(active, waiting, asked, is_done)
+        self._meet_early(active[waiting:asked], is_done[waiting:asked])
+        self._follow_opens(arena, units, messages, requests, active, waiting, responses[final], answered[final])
+        messages.name[responses] = active["name"][answered]
+        self._keep_early(active[asked:])
         self._done.append(take_rows(active, is_done))
         self._waiting = take_rows(active[:asked], ~is_done[:asked])
 
@@ -108,31 +109,41 @@ class ExchangeTable:
         new_opens, create_rows = self._open(arena, messages, finals, answered, active)
         self._resolve(arena, messages, requests, active[waiting : waiting + len(requests)], new_opens, create_rows)
         self._name_breaks(arena, units, messages, new_opens, create_rows)
+        _adopt_from_create(active)
+        _adopt_from_compound(messages, finals, answered, active)
+        _forget_closed(messages, requests, active[waiting : waiting + len(requests)], finals, active["open"][answered])
         self._finish_opens(arena, messages, finals, answered, active)
         self.opens.end_block(new_opens)
 
-    def _meet_early(self, active: npt.NDArray[Any], waiting: int, asked: int, is_done: npt.NDArray[np.bool_]) -> None:
+    def _meet_early(self, asked: npt.NDArray[Any], is_done: npt.NDArray[np.bool_]) -> None:
         """A request that was held back behind a hole may come in a later block than its answer.
 
-        Answers without a request are kept for a while (`active` from `asked` on, and those of earlier blocks).
+        Args:
+            asked: exchanges of the block's requests.
+            is_done: whether they have an answer; filled here.
         """
-        early = join_tables([self._early, active[asked:]])
+        early = self._early
         if len(early) == 0:
             return
-        rows = waiting + np.flatnonzero(~is_done[waiting:asked])
+        rows = np.flatnonzero(~is_done)
         keys = (
-            np.concatenate([early["message_id"], active["message_id"][rows]]),
-            np.concatenate([early["connection"], active["connection"][rows]]),
+            np.concatenate([early["message_id"], asked["message_id"][rows]]),
+            np.concatenate([early["connection"], asked["connection"][rows]]),
         )
         is_answer = np.arange(len(keys[0])) < len(early)
         found = latest_before(keys, np.zeros(len(keys[0]), np.int64), is_answer)[len(early) :]
         rows, found = rows[found >= 0], found[found >= 0]
-        for name in ("response_frame", "response_time", "response_length", "status", "open"):
-            active[name][rows] = early[name][found]
-        made = active["open"][rows] >= 0
-        self.opens.rows["name"][active["open"][rows[made]]] = active["name"][rows[made]]
+        for name in ("response_frame", "response_time", "response_length", "status"):
+            asked[name][rows] = early[name][found]
+        made = early["open"][found] >= 0  # by a CREATE
+        asked["open"][rows[made]] = early["open"][found[made]]
+        self.opens.rows["name"][asked["open"][rows[made]]] = asked["name"][rows[made]]
         is_done[rows] = True
-        early = np.delete(early, found)
+        self._early = np.delete(early, found)
+
+    def _keep_early(self, unasked: npt.NDArray[Any]) -> None:
+        """Keep answers without a request for a while."""
+        early = join_tables([self._early, unasked])
         latest = int(early["response_time"].max()) if len(early) else 0
         fresh = early["response_time"] >= latest - _EARLY
         self._done.append(take_rows(early, ~fresh))
@@ -205,7 +216,6 @@ class ExchangeTable:
         self, arena: memoryview, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
     ) -> None:
         """CLOSE ends an open; READ and WRITE move bytes."""
-        self._adopt_from_compound(messages, finals, answered, active)
         numbers = active["open"][answered].astype(np.int64)
         command, status = messages.header["command"][finals], messages.header["status"][finals]
         success = (numbers >= 0) & np.isin(status, _OK)
@@ -221,18 +231,6 @@ class ExchangeTable:
             moved = moved[body + layout.size <= messages.end[finals[moved]]]
             amounts = layout.gather(arena, messages.offset[finals[moved]] + HEADER_SIZE)[field]
             self.opens.transfer(column, numbers[moved], amounts.astype(np.int64))
-
-    def _adopt_from_compound(
-        self, messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]
-    ) -> None:
-        """A related request learns its open from the CREATE response in the same compound response."""
-        lost = active["open"][answered] < 0
-        if not lost.any():
-            return
-        is_create = (messages.header["command"][finals] == Command.CREATE) & ~lost
-        source = latest_before((messages.unit[finals],), finals, is_create)
-        adopt = lost & (source >= 0) & ((messages.header["flags"][finals] & Flags.RELATED_OPERATIONS.value) != 0)
-        active["open"][answered[adopt]] = active["open"][answered[source[adopt]]]
 
 
 def _begin(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
@@ -298,6 +296,8 @@ def _begin_unasked(messages: Messages, units: Units, rows: Column) -> npt.NDArra
     alone = _begin(messages, units, rows)
     for name in ("request_frame", "request_time", "request_complete", "request_length"):
         alone[name] = 0
+    # An asynchronous answer has an AsyncId in the place of the TreeId (MS-SMB2 2.2.1.1).
+    alone["tree_id"][(messages.header["flags"][rows] & Flags.ASYNC_COMMAND.value) != 0] = 0
     return alone
 
 
@@ -313,3 +313,42 @@ def _inherit(messages: Messages, requests: Column, related: Column, number: Colu
     origin = requests[source[place[has]]]
     messages.name[related[has]] = messages.name[origin]
     number[related[has]] = number[origin]
+
+
+def _adopt_from_create(active: npt.NDArray[Any]) -> None:
+    """A related request speaks of the file of the CREATE before it in its compound, whenever that is answered."""
+    is_create = active["command"] == Command.CREATE
+    lost = (active["open"] < 0) & (active["name"] >= 0) & ~is_create
+    if not lost.any():
+        return
+    groups = (active["name"], active["request_frame"], active["connection"])
+    source = latest_before(groups, np.arange(len(active)), is_create)
+    adopt = np.flatnonzero(lost & (source >= 0))
+    active["open"][adopt] = active["open"][source[adopt]]
+
+
+def _adopt_from_compound(messages: Messages, finals: Column, answered: Column, active: npt.NDArray[Any]) -> None:
+    """Where the requests were not seen, a related response speaks of the file of the CREATE response before it."""
+    lost = active["open"][answered] < 0
+    if not lost.any():
+        return
+    is_create = (messages.header["command"][finals] == Command.CREATE) & ~lost
+    source = latest_before((messages.unit[finals],), finals, is_create)
+    adopt = lost & (source >= 0) & ((messages.header["flags"][finals] & Flags.RELATED_OPERATIONS.value) != 0)
+    active["open"][answered[adopt]] = active["open"][answered[source[adopt]]]
+
+
+def _forget_closed(
+    messages: Messages, requests: Column, asked: npt.NDArray[Any], finals: Column, numbers: npt.NDArray[np.int32]
+) -> None:
+    """What is asked behind the answer to its CLOSE speaks of no file; `numbers` are the opens of the answers."""
+    closed = (messages.header["command"][finals] == Command.CLOSE) & np.isin(messages.header["status"][finals], _OK)
+    closed &= numbers >= 0
+    if not closed.any():
+        return
+    order = np.argsort(numbers[closed], kind="stable")
+    ended, ends = numbers[closed][order], finals[closed][order]
+    place = np.minimum(np.searchsorted(ended, asked["open"]), len(ended) - 1)
+    late = (ended[place] == asked["open"]) & (requests > ends[place])
+    asked["open"][late], asked["name"][late] = -1, -1
+    messages.name[requests[late]] = -1

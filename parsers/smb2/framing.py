@@ -194,6 +194,7 @@ class Framer:
                     break
             found, at = _walk_valid(arena, at, end, steps)
             starts += found
+            self._skipping &= not found
             if at + PREFIX > end or _plausible_prefix(arena, at, end):
                 break
             self._at_boundary = False
@@ -233,7 +234,6 @@ class Framer:
         """Columns of the messages whose prefixes stand at `at`; session control packets are left out."""
         if len(at) == 0:
             return _no_frames()
-        self._skipping = False
         prefix = everywhere(arena, ">u4")[at].astype(np.int64)
         length = prefix & 0xFFFFFF
         message = prefix >> 24 == _SESSION_MESSAGE

@@ -154,13 +154,14 @@ class KeyFinder:
 
         `message` is the successful response, which is signed with it.
         """
-        if session.dialect is None:
+        preauth = authentication.preauth_hash or None
+        if session.dialect is None or (session.dialect == Dialect.SMB_3_1_1 and preauth is None):
             return
         found = Logon.of(authentication).session_key(self._store.credentials)
         session_keys = [given.key for given in self._store.session_keys_for(session.session_id)]
         session_keys += [] if isinstance(found, Unproven) else [found.key]
         for key in session_keys:
-            for _, keys in self._derivations(session, key, authentication.preauth_hash or None):
+            for _, keys in self._derivations(session, key, preauth):
                 for algorithm in _signing_algorithms(channel.connection, session):
                     signer = Signer(algorithm=algorithm, key=keys.signing)
                     if signer.verify(message):

@@ -125,22 +125,27 @@ def compress(data: Buffer) -> bytes:
 
 
 def _items(plain: bytes) -> Iterator[tuple[int, int, int]]:
-    """(start, length, distance) of all matches, and literals as (start, 1, 0), in order; none crosses a block's end."""
+    """(start, length, distance) of all matches, and literals as (start, 1, 0), in order; none crosses a block's end.
+
+    Three bytes, one back, would be the symbol of the end of the file, at which some readers stop (2.1.4.3).
+    """
     position = 0
     for start, length, distance in itertools.chain(find_matches(plain, WINDOW), [(len(plain), 0, 0)]):
         yield from ((place, 1, 0) for place in range(position, start))
         position = start + length
         borders = [start, *range((start // BLOCK_SIZE + 1) * BLOCK_SIZE, position, BLOCK_SIZE), position]
         for first, last in itertools.pairwise(borders):
-            if last - first >= _SHORTEST:
+            if last - first > _SHORTEST or (last - first == _SHORTEST and distance > 1):
                 yield first, last - first, distance
             else:
                 yield from ((place, 1, 0) for place in range(first, last))
 
 
 def _encode(plain: bytes, items: list[tuple[int, int, int]]) -> bytes:
-    """One block (2.1.4.3). The end of the file is in every code, which thus has two symbols, but only the last uses it:
-    a reader that has all of a block expects the table of the next (2.2.4).
+    """One block (2.1.4.3).
+
+    The end of the file is in the code of every block, which thus has two symbols, and is written in the last: a reader
+    that has all of another block expects the table of the next (2.2.4).
     """
     symbols = [_symbol(length, distance) if distance else plain[start] for start, length, distance in items]
     lengths = _code_lengths(Counter([*symbols, _END_OF_FILE]))
@@ -167,7 +172,7 @@ def _code_lengths(counts: Counter[int]) -> list[int]:
     """Bits of the code of each symbol, none longer than 15: counts are evened out until that is so (2.1.4.2)."""
     while True:
         lengths = [0] * _SYMBOLS
-        heap = [(count, symbol, (symbol,)) for symbol, count in counts.items()]
+        heap: list[tuple[int, int, tuple[int, ...]]] = [(count, symbol, (symbol,)) for symbol, count in counts.items()]
         heapq.heapify(heap)
         while len(heap) > 1:
             rarest, rarer = heapq.heappop(heap), heapq.heappop(heap)

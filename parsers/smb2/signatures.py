@@ -66,8 +66,9 @@ def verify_signatures(
             verdicts[index] = _VALID if signer.verify(message) else _INVALID
     messages.signature[rows] = verdicts
     invalid = rows[verdicts == _INVALID]
-    if len(invalid):
-        _find_echoes(units, messages, invalid, np.concatenate([requests, own_requests]))
+    answers = invalid[(messages.header["flags"][invalid] & Flags.SERVER_TO_REDIR.value) != 0]
+    if len(answers):
+        _find_echoes(units, messages, answers, np.concatenate([requests, own_requests]))
     return own_requests
 
 
@@ -80,13 +81,16 @@ def _signed_requests(units: Units, messages: Messages, rows: Column) -> npt.NDAr
     return requests
 
 
-def _find_echoes(units: Units, messages: Messages, invalid: Column, requests: npt.NDArray[Any]) -> None:
+def _find_echoes(units: Units, messages: Messages, answers: Column, requests: npt.NDArray[Any]) -> None:
     """A server that does not know the session has no key to sign with: it may echo the request's header, flag and all.
 
     Samba does so. Such an answer is not a forgery, it is not signed at all.
     """
-    for row in invalid.tolist():
-        answered = requests["connection"] == units.connection[messages.unit[row]]
-        answered &= requests["message_id"] == messages.header["message_id"][row]
-        if messages.header["signature"][row] in requests["signature"][answered]:
-            messages.signature[row] = _NOT_COVERED
+    sent = set(requests.tolist())
+    columns = (
+        units.connection[messages.unit[answers]],
+        messages.header["message_id"][answers],
+        messages.header["signature"][answers],
+    )
+    echoes = [answer in sent for answer in zip(*(column.tolist() for column in columns), strict=True)]
+    messages.signature[answers[echoes]] = _NOT_COVERED

@@ -57,7 +57,8 @@ class SessionTracker:
     def session_of(self, connection: SmbConnection, session_id: int, frame: int) -> Session | None:
         """The session that `session_id` names on this connection at this frame.
 
-        One that was never set up here is taken from another connection to the same server, or begun as unseen.
+        One that was never set up here is taken from another connection to the same server, also when it has ended:
+        clients try whether it has. Or it is begun as unseen.
         """
         if session_id in NO_SESSION_IDS:
             return None
@@ -65,7 +66,7 @@ class SessionTracker:
         if instances:
             return next((session for since, session in reversed(instances) if since <= frame), instances[0][1])
         known = self._by_server.get((self._server_key(connection), session_id))
-        if known is None or known.state is State.REMOVED:
+        if known is None:
             known = self._begin(connection, session_id, frame)
         else:
             connection.sessions[session_id] = [(frame, known)]
@@ -87,11 +88,14 @@ class SessionTracker:
                 numbers[mine] = np.array([session.number for _, session in instances])[place]
         return numbers
 
-    def note_status(self, session: Session, status: int, time: int) -> None:
-        """A response on this session carried a status that tells of its state."""
+    def note_status(self, connection: SmbConnection, session: Session, status: int, time: int) -> None:
+        """A response on this connection carried a status that tells of the session's state."""
         if status == ntstatus.STATUS_NETWORK_SESSION_EXPIRED:
             session.apply(Event.EXPIRED, time)
-        elif status == ntstatus.STATUS_USER_SESSION_DELETED:
+        elif status == ntstatus.STATUS_USER_SESSION_DELETED and any(
+            channel.connection is connection for channel in session.channel_list
+        ):
+            # On a connection that the session was not bound to, it says no more than that (MS-SMB2 3.3.5.2.9).
             session.apply(Event.DELETED, time, "deleted by the server (STATUS_USER_SESSION_DELETED)")
 
     # ------------------------------------------------------------------------------------ NEGOTIATE
@@ -234,7 +238,7 @@ class SessionTracker:
         if authentication.binding:
             self._bind(connection, session, authentication, message, time)
             return
-        if authentication.reauthentication:
+        if authentication.reauthentication or session.state in (State.VALID, State.EXPIRED):
             # Keys stay those of the first authentication (MS-SMB2 3.3.5.5.3).
             session.reauthentications += 1
             self._keys.describe(session, authentication)

@@ -283,11 +283,11 @@ def _pppoe(packet: bytes) -> tuple[int, bytes] | None:
 
 
 def _gre(packet: bytes) -> tuple[int, bytes] | None:
-    """RFC 2784, 2890: checksum or routing, key and sequence number follow if flagged. ERSPAN carries Ethernet."""
-    if len(packet) < 4:
+    """RFC 2784, 2890: checksum, key and sequence number follow if flagged. ERSPAN carries Ethernet."""
+    if len(packet) < 4 or packet[0] & 0x40:  # the source routing of RFC 1701 is obsolete
         return None
     flags, protocol = struct.unpack_from(">HH", packet)
-    optional = 4 * (bool(flags & 0xC000) + bool(flags & 0x2000) + bool(flags & 0x1000))
+    optional = 4 * (bool(flags & 0x8000) + bool(flags & 0x2000) + bool(flags & 0x1000))
     inner = packet[4 + optional :]
     if protocol == _ERSPAN:
         return _ethernet(inner[8:] if flags & 0x1000 else inner)  # without a sequence number it is type I: no header

@@ -146,3 +146,20 @@ def test_any_text_is_a_password_or_a_usage_error(text):
         except UsageError:
             continue
         assert store.credentials[-1].user in text
+
+
+def test_stores_are_merged_in_order():
+    store, other = full_store(), KeyStore()
+    other.add(SessionKey(7, bytes(16), "another"))
+    other.add_password("carol:x")
+    store.merge(other)
+    assert [credential.user for credential in store.credentials] == ["alice", "bob", "carol"]
+    assert [key.provenance for key in store.session_keys_for(7)] == ["a test", "another"]
+    assert list(other) == [Credential("carol", None, "x"), SessionKey(7, bytes(16), "another")]
+    assert len(list(store)) == 6
+
+
+def test_a_store_merged_with_itself_has_everything_twice():
+    store = full_store()
+    store.merge(store)
+    assert sorted(secret.provenance for secret in store) == ["a test"] * 8

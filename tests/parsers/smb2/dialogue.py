@@ -371,12 +371,11 @@ class Observer:
 
     def hear(self, said: Iterable[Said]) -> "Observer":
         """Hand what is plain, not a compound and of interest to the tracker."""
-        for connection, _, data in said:
+        for number, _, data in said:
             self.frame += 1
+            connection = self.connection(number)
             if data[0] == 0xFE and self.tracker.handles(parse_header(data)):
-                self.tracker.handle(
-                    self.connection(connection), parse_header(data), memoryview(data), self.frame, 1000 * self.frame
-                )
+                self.tracker.handle(connection, parse_header(data), memoryview(data), self.frame, 1000 * self.frame)
         return self
 
 

@@ -312,10 +312,11 @@ def test_the_rest_behind_a_gap_may_come_in_many_runs():
 
 
 def test_a_second_gap_in_the_same_message_changes_nothing():
+    """What is skipped for one reason is one row: a snap length makes a gap in every packet."""
     stream = smb(400, 1) + smb(64, 2)
     found = run_framer(one_by_one(without(stream, [(100, 50), (200, 100)])))
     assert [position for position, _ in found.whole] == [404]
-    assert found.lost == [(0, 100), (150, 50), (300, 104)]
+    assert found.lost == [(0, 100), (150, 50 + 104)]
 
 
 def test_a_gap_that_ends_with_its_message_is_followed_by_the_next_one():

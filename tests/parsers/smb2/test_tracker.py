@@ -245,7 +245,9 @@ def test_an_expired_session_is_in_progress_while_it_re_authenticates():
     peers.set_up(5)
     listener = Observer(*PASSWORDS).hear(peers.said[: expired - 1])
     session = listener.sessions[0]
-    listener.tracker.note_status(session, ntstatus.STATUS_NETWORK_SESSION_EXPIRED, 1000 * expired)
+    listener.tracker.note_status(
+        listener.connection(), session, ntstatus.STATUS_NETWORK_SESSION_EXPIRED, 1000 * expired
+    )
     assert session.state is State.EXPIRED
     listener.hear(peers.said[expired : expired + 2])
     assert session.state is State.IN_PROGRESS
@@ -419,9 +421,17 @@ def test_an_id_given_again_on_another_connection_is_another_session():
 def test_statuses_tell_of_a_session(status, state):
     listener = Observer(*PASSWORDS).hear(logged_on().said)
     session = listener.sessions[0]
-    listener.tracker.note_status(session, status, 99)
+    listener.tracker.note_status(listener.connection(), session, status, 99)
     assert session.state is state
     assert (session.ended_time == 99) is (state is State.REMOVED)
+
+
+def test_a_connection_that_a_session_was_not_bound_to_does_not_know_it():
+    """MS-SMB2 3.3.5.2.9: the answer there says nothing of the session."""
+    listener = Observer(*PASSWORDS).hear(logged_on().said)
+    (session,) = listener.sessions
+    listener.tracker.note_status(listener.connection(1), session, ntstatus.STATUS_USER_SESSION_DELETED, 99)
+    assert (session.state, session.ended_by) == (State.VALID, None)
 
 
 # ----------------------------------------------------------------------------------------------- half of it

@@ -181,7 +181,7 @@ def test_addresses_keep_their_numbers_from_block_to_block():
 
 
 def test_the_block_s_own_buffer_is_used_where_nothing_was_unwrapped():
-    given_block = block([ethernet(ipv4(SEGMENT)), ethernet(ipv4(bytes(8), 1))])
+    given_block = block([ethernet(ipv4(SEGMENT, fragment=0x4000)), ethernet(ipv4(bytes(8), 1))])
     assert SegmentDecoder().decode(given_block).buffer is given_block.buffer
 
 

@@ -230,6 +230,7 @@ def test_any_bytes_behind_an_ip_header_give_a_row_or_a_reason(protocol, data):
         (over_ip(gre(FOUR, NSH), GRE), "ethertype 0x894F"),
         (over_ip(gre(bytes([0x21]) + FOUR, PPTP, 0x3001), GRE), "ethertype 0x880B"),  # RFC 2637
         (over_ip(b"\0\0\x08", GRE), "no TCP inside"),
+        (over_ip(gre(FOUR, IPV4, 0x4000), GRE), "no TCP inside"),  # source routing
         (ethernet(label(16, bottom=False) * 40, MPLS), "ethertype 0x8847"),  # no bottom of the stack
         (ethernet(label(16, bottom=True), MPLS), "ethertype 0x8847"),
         (pppoe(0xC021, bytes(10)), "ethertype 0x8864"),  # link control
@@ -333,6 +334,13 @@ def test_a_longer_copy_of_a_fragment_is_used(fragment):
     packets = [fragment(0, LONG_SEGMENT[:40], True), fragment(0, LONG_SEGMENT[:2000], True)]
     found, _ = decoded(block([*packets, fragment(2000, LONG_SEGMENT[2000:], False)]))
     assert [row.payload for row in found] == [LONG]
+
+
+@versions
+def test_nothing_follows_the_last_fragment(fragment):
+    packets = [fragment(offset + 8, piece, True) for offset, piece, _ in PIECES[2:]]  # reach beyond the end
+    found, _ = decoded(block([*packets, *(fragment(*piece) for piece in reversed(PIECES))]))
+    assert [len(row.payload) for row in found] == [len(LONG)]
 
 
 @versions

@@ -1,0 +1,59 @@
+"""Writes session keys to files that only their owner can read, for this program and for Wireshark."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from parsers.errors import UsageError
+from parsers.keys import wireshark
+
+__all__ = ["write_toml", "write_wireshark"]
+
+Session = tuple[int, bytes | None, bytes | None, bytes | None]
+"""Session id, session key, client-to-server key, server-to-client key; None for what there is not."""
+
+_OWNER_ONLY = 0o600
+
+
+def write_toml(path: Path | str, sessions: Iterable[Session]) -> None:
+    """Write a key file that `load_keys` reads. A session without any key is left out.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    names = ("key", "client_to_server", "server_to_client")
+    tables = []
+    for session_id, *keys in _with_keys(sessions):
+        rows = [f'{name} = "{key.hex()}"' for name, key in zip(names, keys, strict=True) if key]
+        tables.append("\n".join(["[[session]]", f'id = "0x{session_id:016x}"', *rows, ""]))
+    _write(path, "\n".join(tables))
+
+
+def write_wireshark(path: Path | str, sessions: Iterable[Session]) -> None:
+    """Write a table for Wireshark: `smb2_seskey_list` in its configuration folder. A session without key is left out.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    _write(path, wireshark.build(_with_keys(sessions)))
+
+
+def _with_keys(sessions: Iterable[Session]) -> Iterable[Session]:
+    return (session for session in sessions if any(session[1:]))
+
+
+def _write(path: Path | str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8", newline="\n", opener=_open_for_owner) as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from error
+
+
+def _open_for_owner(path: str, flags: int) -> int:
+    """Open for the owner alone, also a file that others could read until now; it is still empty then."""
+    descriptor = os.open(path, flags, _OWNER_ONLY)
+    if os.chmod in os.supports_fd and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.chmod(descriptor, _OWNER_ONLY)
+    return descriptor
