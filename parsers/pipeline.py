@@ -12,8 +12,9 @@ from parsers.capture.open import Captures
 from parsers.capture.packets import PacketBlock
 from parsers.keys.store import KeyStore
 from parsers.recognise import SMB, UNKNOWN, recognise
-from parsers.smb2.decoder import Batch, Smb2Decoder, Undecoded
+from parsers.smb2.decoder import Batch, Smb2Decoder
 from parsers.smb2.keying import KeyFinder
+from parsers.smb2.ledger import Undecoded
 from parsers.transport.addresses import AddressBook
 from parsers.transport.connections import CLIENT, SERVER, Connection, ConnectionTracker, Delivery
 from parsers.transport.ip import SegmentDecoder, Segments
@@ -136,7 +137,7 @@ class _Run:
                 self._passed[number, sender] = passed
 
     def _result(self) -> Decoded:
-        undecoded = list(self._smb2.undecoded)
+        undecoded = list(self._smb2.ledger.undecoded)
         for (number, sender), (size, frame) in self._passed.items():
             protocol = self._protocols.get(number, UNKNOWN)
             reason = "before the stream was recognised" if protocol == SMB else _LAYERS[protocol]
@@ -159,14 +160,13 @@ class _Run:
             lost[row.connection, row.sender] += row.length
         accounts = []
         for connection in self._tracker.connections:
-            decoded = self._smb2.decoded(connection) if self._smb2.knows(connection) else (0, 0)
             for sender, direction in enumerate(connection.directions):
                 accounts.append(
                     Account(
                         connection.number,
                         sender,
                         direction.captured,
-                        decoded[sender],
+                        self._smb2.ledger.decoded[connection.number, sender],
                         lost[connection.number, sender],
                         direction.retransmitted,
                         direction.gaps,

@@ -11,8 +11,8 @@ from analyzer.tables.schema import TABLES
 from parsers.capture.packets import Damage
 from parsers.pipeline import Decoded
 from parsers.recognise import SMB, UNKNOWN
-from parsers.smb2.decoder import Undecoded
 from parsers.smb2.dialects import Dialect
+from parsers.smb2.ledger import Undecoded
 from parsers.transport.addresses import AddressBook
 from parsers.transport.connections import CLIENT, SERVER, Connection, Endpoint
 

@@ -203,6 +203,7 @@ _MESSAGES = Table(
         Column("credit_charge", "UInt16", "credits", "CreditCharge"),
         Column("credits", "UInt16", "credits", "asked for in requests, granted in responses"),
         Column("encrypted", "bool", "", "it was sent encrypted"),
+        Column("compressed", "bool", "", "it was sent compressed"),
         Column(
             "decryption", "category", "",
             "plaintext, decrypted, no_key, no_handshake, wrong_key, damaged (the key is right, the bytes are not) or "

@@ -4,19 +4,21 @@ The order within a block: units are framed; plain messages drive the sessions, w
 opened and drive them too; signatures are checked; requests meet answers.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from parsers import ntstatus
 from parsers.errors import ParseError
-from parsers.layout import everywhere
-from parsers.smb2.decrypt import LENT, UnitOpener
+from parsers.layout import everywhere, take_rows
+from parsers.smb2.decrypt import LENT, Opened, UnitOpener
 from parsers.smb2.exchanges import ExchangeTable
 from parsers.smb2.framing import PREFIX, Framer, Frames
-from parsers.smb2.header import HEADER, HEADER_SIZE, NO_SIGNATURE, Command, Flags, HeaderFixed
+from parsers.smb2.header import HEADER, HEADER_SIZE, NO_SIGNATURE, PROTOCOL_ID, Command, Flags, HeaderFixed
+from parsers.smb2.inflate import Inflated, compressed_units, inflate
 from parsers.smb2.keying import KeyFinder
+from parsers.smb2.ledger import Ledger, Undecoded
 from parsers.smb2.messages import DECRYPTIONS, SIGNATURES, Fault, Messages, Units, split_units
 from parsers.smb2.multiprotocol import MultiProtocolNegotiateRequest
 from parsers.smb2.session import SmbConnection
@@ -27,30 +29,19 @@ from parsers.smb2.transform import TRANSFORM_HEADER
 from parsers.transport.connections import CLIENT, Connection, Delivery
 from parsers.verdicts import Decryption, Signature
 
-__all__ = ["Batch", "Smb2Decoder", "Undecoded"]
+__all__ = ["Batch", "Smb2Decoder"]
 
 Column = npt.NDArray[np.int64]
 
 _DRIVING = (
     Command.NEGOTIATE, Command.SESSION_SETUP, Command.LOGOFF, Command.TREE_CONNECT, Command.TREE_DISCONNECT,
 )  # fmt: skip
+_PAIRED = (Command.NEGOTIATE, Command.SESSION_SETUP, Command.TREE_CONNECT)  # what an answer means, its request tells
 _TELLING = (ntstatus.STATUS_NETWORK_SESSION_EXPIRED, ntstatus.STATUS_USER_SESSION_DELETED)
 _SIGNATURE_OFFSET = 48
+_SMB2_ID = int.from_bytes(PROTOCOL_ID, "little")
 _ALL_ONES = NO_SESSION_IDS[1]
 _SMB1_NEGOTIATE = 0x72
-
-
-@dataclass(frozen=True, slots=True)
-class Undecoded:
-    """Captured bytes of a connection that could not be decoded: in which layer, where in the stream, and why."""
-
-    connection: int
-    sender: int
-    layer: str
-    position: int
-    length: int
-    frame: int
-    reason: str
 
 
 @dataclass(slots=True)
@@ -68,12 +59,11 @@ class Batch:
 
 @dataclass(slots=True)
 class _Link:
-    """An SMB connection with the framers of its two directions, and what was decoded of each."""
+    """An SMB connection with the framers of its two directions."""
 
     connection: Connection
     smb: SmbConnection
     framers: list[Framer]
-    decoded: list[int] = field(default_factory=lambda: [0, 0])
 
 
 class Smb2Decoder:
@@ -82,7 +72,7 @@ class Smb2Decoder:
     def __init__(self, keys: KeyFinder) -> None:
         self.tracker = SessionTracker(keys)
         self.exchanges = ExchangeTable()
-        self.undecoded: list[Undecoded] = []
+        self.ledger = Ledger()
         self._keys = keys
         self._opener = UnitOpener(self.tracker, keys)
         self._links: dict[int, _Link] = {}
@@ -99,10 +89,6 @@ class Smb2Decoder:
     def knows(self, connection: Connection) -> bool:
         """Whether the connection was added."""
         return connection.number in self._links
-
-    def decoded(self, connection: Connection) -> list[int]:
-        """Bytes that were decoded, by sender, transport prefixes included."""
-        return self._links[connection.number].decoded
 
     def feed(self, deliveries: list[Delivery]) -> Batch:
         """Decode what the connections deliver in one block."""
@@ -136,8 +122,8 @@ class Smb2Decoder:
         self.exchanges.finish()
         for link in self._links.values():
             for sender, framer in enumerate(link.framers):
-                link.decoded[sender] += framer.control
-                self.undecoded += [
+                self.ledger.decoded[link.connection.number, sender] += framer.control
+                self.ledger.undecoded += [
                     Undecoded(link.connection.number, sender, "framing", s.position, s.length, s.frame, s.reason)
                     for s in framer.skipped
                 ]
@@ -154,8 +140,10 @@ class Smb2Decoder:
         units = _join_units(arena, framed)
         clear = self._clear_messages(arena, units)
         self._drive(arena, units, clear)
-        encrypted = self._encrypted_messages(arena, units, plain)
-        self._drive(arena, units, encrypted[0])
+        opened = self._opener.open(arena, units, plain)
+        arena, inflated = self._inflate(arena, units, opened, plain)
+        encrypted = self._encrypted_messages(arena, units, opened, inflated)
+        self._drive(arena, units, Messages.concatenate(encrypted[:2]))
         messages = _in_order([clear, *encrypted])
         self._assign_sessions(units, messages)
         self._note_use(units, messages)
@@ -163,7 +151,7 @@ class Smb2Decoder:
             arena, units, messages, self.tracker.sessions, self.tracker.connections, self._keys, self._signed_requests
         )
         self.exchanges.feed(arena, units, messages)
-        self._count_decoded(units, messages)
+        self.ledger.count_decoded(units, messages)
         return Batch(arena, units, messages, self.exchanges)
 
     # ------------------------------------------------------------------------------------ messages
@@ -176,7 +164,7 @@ class Smb2Decoder:
         least = np.where(units.incomplete[rows], _SIGNATURE_OFFSET, HEADER_SIZE)
         messages, faults = _split(arena, rows, start, start + units.present[rows], least, encrypted=False)
         messages.header["signature"][messages.end - messages.offset < HEADER_SIZE] = np.void(NO_SIGNATURE)
-        self._note_faults(units, messages, faults)
+        self.ledger.note_faults(units, messages, faults)
         # A message of which even less is there still is a row.
         short = np.array(
             [f.unit for f in faults if f.length and units.present[f.unit] < units.length[f.unit]], np.int64
@@ -190,25 +178,49 @@ class Smb2Decoder:
         begun.encrypted[:], begun.signature[:] = False, SIGNATURES.index(Signature.NO_KEY)
         return Messages.concatenate([messages, begun])
 
-    def _encrypted_messages(self, arena: memoryview, units: Units, plain: int) -> list[Messages]:
-        opened = self._opener.open(arena, units, plain)
+    def _inflate(self, arena: memoryview, units: Units, opened: Opened, plain: int) -> tuple[memoryview, Inflated]:
+        """Decompress what is compressed, encrypted or not; the arena may become a longer one that begins alike."""
+        jobs = compressed_units(arena, units, opened)
+        if not len(jobs):
+            return arena, jobs
+        messages = inflate(arena, units, jobs, self.tracker.connections)
+        end = int(opened.end.max(initial=plain))
+        size = end + sum(map(len, messages)) + LENT
+        if size > len(arena):
+            self._storage = bytearray(arena[:end]) + bytes(size - end)
+            arena = memoryview(self._storage)
+        jobs.place(arena, messages, end)
+        return arena, jobs
+
+    def _encrypted_messages(
+        self, arena: memoryview, units: Units, opened: Opened, inflated: Inflated
+    ) -> list[Messages]:
+        """The messages of encrypted and of compressed units; those in encrypted ones come first."""
         is_open = opened.verdict == DECRYPTIONS.index(Decryption.DECRYPTED)
-        is_smb2 = np.zeros(len(is_open), np.bool_)
-        long_enough = is_open & (opened.end - opened.start >= 4)
-        is_smb2[long_enough] = everywhere(arena, "<u4")[opened.start[long_enough]] == 0x424D53FE
+        opened.verdict[is_open & np.isin(opened.unit, inflated.failed)] = DECRYPTIONS.index(Decryption.DAMAGED)
+        is_open &= ~np.isin(opened.unit, inflated.unit)
+        covered = inflated.encrypted & inflated.done
         messages, faults = _split(
-            arena, opened.unit[is_smb2], opened.start[is_smb2], opened.end[is_smb2], encrypted=True
+            arena,
+            np.concatenate([opened.unit[is_open], inflated.unit[covered]]),
+            np.concatenate([opened.start[is_open], inflated.start[covered]]),
+            np.concatenate([opened.end[is_open], inflated.end[covered]]),
+            encrypted=True,
         )
-        self._note_faults(units, messages, faults)
-        inner = is_open & ~is_smb2  # compressed
-        verdict = np.where(inner, DECRYPTIONS.index(Decryption.UNSUPPORTED), opened.verdict)
-        closed = ~is_smb2
+        clear = ~inflated.encrypted & inflated.done
+        plain, more = _split(arena, inflated.unit[clear], inflated.start[clear], inflated.end[clear], encrypted=False)
+        messages.compressed[:] = np.isin(messages.unit, inflated.unit)
+        plain.compressed[:] = True
+        self.ledger.note_faults(units, messages, faults)
+        self.ledger.note_faults(units, plain, more)
+        closed = opened.verdict != DECRYPTIONS.index(Decryption.DECRYPTED)
         shut = Messages.unopened(
-            opened.unit[closed], opened.start[closed], opened.end[closed], opened.session_id[closed], verdict[closed]
-        )
+            opened.unit[closed], opened.start[closed], opened.end[closed], opened.session_id[closed],
+            opened.verdict[closed],
+        )  # fmt: skip
         shut.session[:] = opened.session[closed]
-        self._note_closed(units, opened.unit[closed], verdict[closed])
-        return [messages, shut, self._cut_messages(units), self._compressed_messages(units)]
+        self.ledger.note_closed(units, opened.unit[closed], opened.verdict[closed], inflated.reasons)
+        return [messages, plain, shut, self._cut_messages(units), self._closed_compressed(units, inflated)]
 
     def _cut_messages(self, units: Units) -> Messages:
         """Encrypted units of which not even the transform header is whole: one row each."""
@@ -217,14 +229,15 @@ class Smb2Decoder:
         zeros = np.zeros(len(rows), np.int64)
         return Messages.unopened(rows, units.start[rows], units.start[rows] + units.present[rows], zeros, verdict)
 
-    def _compressed_messages(self, units: Units) -> Messages:
-        """Compressed but not encrypted: one row each, not decoded."""
-        rows = np.flatnonzero(units.protocol == 0xFC)
-        verdict = np.full(len(rows), DECRYPTIONS.index(Decryption.UNSUPPORTED))
+    def _closed_compressed(self, units: Units, inflated: Inflated) -> Messages:
+        """Compressed units, not encrypted, that are damaged or of which the end is missing: one row each."""
+        rows = np.flatnonzero((units.protocol == 0xFC) & ~np.isin(np.arange(len(units)), inflated.unit[inflated.done]))
+        verdict = np.full(len(rows), DECRYPTIONS.index(Decryption.DAMAGED))
         zeros = np.zeros(len(rows), np.int64)
         messages = Messages.unopened(rows, units.start[rows], units.start[rows] + units.present[rows], zeros, verdict)
-        messages.encrypted[:] = False
-        self._note_closed(units, rows, verdict)
+        messages.encrypted[:], messages.compressed[:] = False, True
+        messages.signature[:] = SIGNATURES.index(Signature.NO_KEY)
+        self.ledger.note_closed(units, rows, verdict, inflated.reasons)
         return messages
 
     # ------------------------------------------------------------------------------------ state
@@ -234,7 +247,7 @@ class Smb2Decoder:
         command, flags, status = (messages.header[name] for name in ("command", "flags", "status"))
         telling = ((flags & Flags.SERVER_TO_REDIR.value) != 0) & np.isin(status, _TELLING)
         chosen = messages.known & ~units.incomplete[messages.unit] & (np.isin(command, _DRIVING) | telling)
-        for row in np.flatnonzero(chosen).tolist():
+        for row in _in_logical_order(units, messages, np.flatnonzero(chosen)).tolist():
             header = HeaderFixed._make(HEADER.parse(arena, int(messages.offset[row])))
             unit = int(messages.unit[row])
             connection = self.tracker.connections[int(units.connection[unit])]
@@ -244,7 +257,7 @@ class Smb2Decoder:
                 try:
                     self.tracker.handle(connection, header, message, frame, time)
                 except ParseError as error:
-                    self._note(units, unit, f"SMB2 {Command(header.command).name}", 0, error.reason)
+                    self.ledger.note(units, unit, f"SMB2 {Command(header.command).name}", 0, error.reason)
             if telling[row]:
                 session = self.tracker.session_of(connection, header.session_id, frame)
                 if session is not None:
@@ -297,66 +310,47 @@ class Smb2Decoder:
                     if request.offers_smb2:
                         link = self._links[int(units.connection[unit])]
                         link.smb.multi_protocol = True
-                        link.decoded[CLIENT] += int(units.present[unit]) + PREFIX
+                        self.ledger.decoded[link.connection.number, CLIENT] += int(units.present[unit]) + PREFIX
                         continue
-            self._note(units, unit, "SMB1", int(units.present[unit]) + PREFIX, reason)
-
-    def _note_faults(self, units: Units, messages: Messages, faults: list[Fault]) -> None:
-        """The bytes of a unit that gave no message are counted with its first fault; those of others are decoded."""
-        counted = set(messages.unit.tolist()) if faults else set()
-        for fault in faults:
-            if not units.incomplete[fault.unit]:
-                length = 0 if fault.unit in counted else int(units.length[fault.unit]) + PREFIX
-                counted.add(fault.unit)
-                self._note(units, fault.unit, "SMB2", length, fault.reason)
-
-    def _note_closed(self, units: Units, rows: Column, verdicts: Column) -> None:
-        for unit, verdict in zip(rows.tolist(), verdicts.tolist(), strict=True):
-            if not units.incomplete[unit]:  # those are counted by the framer
-                reason = _CLOSED_REASONS[DECRYPTIONS[verdict]]
-                self._note(units, unit, "SMB2 transform", int(units.length[unit]) + PREFIX, reason)
-
-    def _note(self, units: Units, unit: int, layer: str, length: int, reason: str) -> None:
-        self.undecoded.append(
-            Undecoded(
-                int(units.connection[unit]), int(units.sender[unit]), layer, int(units.position[unit]), length,
-                int(units.last_frame[unit]), reason,
-            )
-        )  # fmt: skip
-
-    def _count_decoded(self, units: Units, messages: Messages) -> None:
-        """Bytes of units that gave at least one known message."""
-        known = np.zeros(len(units), np.bool_)
-        known[messages.unit[messages.known]] = True
-        rows = np.flatnonzero(known & ~units.incomplete)
-        places = units.connection[rows] * 2 + units.sender[rows]
-        totals = np.bincount(places, units.length[rows] + PREFIX)
-        for place in np.flatnonzero(totals).tolist():
-            self._links[place // 2].decoded[place % 2] += int(totals[place])
+            self.ledger.note(units, unit, "SMB1", int(units.present[unit]) + PREFIX, reason)
 
 
-_CLOSED_REASONS = {
-    Decryption.NO_KEY: "encrypted, and no key was given for the session",
-    Decryption.NO_HANDSHAKE: "encrypted, and the session's handshake is not in the capture",
-    Decryption.WRONG_KEY: "encrypted, and none of the keys given fits",
-    Decryption.DAMAGED: "encrypted, and the tag does not fit: bytes were changed or lost",
-    Decryption.UNSUPPORTED: "compressed: not decoded yet",
-}
+def _in_logical_order(units: Units, messages: Messages, rows: Column) -> Column:
+    """The rows in order, but none of the exchanges that build on one another with the answer before the request.
+
+    Captured packets change places, and a handshake that is read in the wrong order gives wrong keys.
+    """
+    header, connections = take_rows(messages.header, rows), units.connection[messages.unit[rows]]
+    places = np.flatnonzero(np.isin(header["command"], _PAIRED))
+    header, connection = header[places], connections[places]
+    is_response = header["flags"] & Flags.SERVER_TO_REDIR.value
+    ordered = rows.copy()
+    ordered[places[np.lexsort((places, connection))]] = rows[
+        places[np.lexsort((places, is_response, header["message_id"], connection))]
+    ]
+    return ordered
 
 
 def _split(
     arena: memoryview, rows: Column, starts: Column, ends: Column, least: Column | int = HEADER_SIZE, *, encrypted: bool
 ) -> tuple[Messages, list[Fault]]:
-    unit, offset, end, faults = split_units(arena, rows, starts, ends, least)
+    other = (ends - starts >= HEADER_SIZE) & (everywhere(arena, "<u4")[starts] != _SMB2_ID)
+    no_smb2 = _faults(rows[other], starts[other], ends[other])
+    least = np.broadcast_to(np.asarray(least), rows.shape)[~other]
+    unit, offset, end, faults = split_units(arena, rows[~other], starts[~other], ends[~other], least)
     messages = Messages.of_headers(arena, unit, offset, end, encrypted=encrypted)
     wrong = messages.header["structure_size"] != HEADER_SIZE
+    wrong |= everywhere(arena, "<u4")[offset] != _SMB2_ID
     if wrong.any():
-        faults += [
-            Fault(int(u), int(o), int(e - o), "StructureSize of the header is not 64")
-            for u, o, e in zip(unit[wrong], offset[wrong], end[wrong], strict=True)
-        ]
+        faults += _faults(unit[wrong], offset[wrong], end[wrong])
         messages = messages.take(np.flatnonzero(~wrong))
-    return messages, faults
+    return messages, no_smb2 + faults
+
+
+def _faults(units: Column, starts: Column, ends: Column) -> list[Fault]:
+    reason = "not an SMB2 header: another ProtocolId or StructureSize"
+    columns = zip(units.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    return [Fault(unit, start, end - start, reason) for unit, start, end in columns]
 
 
 def _in_order(parts: list[Messages]) -> Messages:

@@ -87,6 +87,7 @@ class Messages:
     signature: npt.NDArray[np.uint8]
     session: Column
     name: Column
+    compressed: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -120,6 +121,7 @@ class Messages:
             np.full(count, SIGNATURES.index(signature), np.uint8),
             np.full(count, -1, np.int64),
             np.full(count, -1, np.int64),
+            np.zeros(count, np.bool_),
         )
 
     @staticmethod
@@ -139,6 +141,7 @@ class Messages:
             np.full(count, SIGNATURES.index(Signature.NOT_COVERED), np.uint8),
             np.full(count, -1, np.int64),
             np.full(count, -1, np.int64),
+            np.zeros(count, np.bool_),
         )
 
 

@@ -16,7 +16,7 @@ MESSAGE = np.dtype(
         ("from_client", "?"), ("is_response", "?"), ("known", "?"), ("encrypted", "?"), ("incomplete", "?"),
         ("decryption", "u1"), ("signature", "u1"), ("command", "u2"), ("message_id", "u8"), ("async_id", "u8"),
         ("session", "i4"), ("session_id", "u8"), ("status", "u4"), ("flags", "u4"), ("credit_charge", "u2"),
-        ("credits", "u2"), ("name", "i4"), ("length", "u4"),
+        ("credits", "u2"), ("name", "i4"), ("length", "u4"), ("compressed", "?"),
     ]
 )  # fmt: skip
 """One message.
@@ -44,7 +44,7 @@ def message_rows(batch: Batch) -> npt.NDArray[Any]:
     rows["is_response"] = np.where(
         messages.known, (messages.header["flags"] & Flags.SERVER_TO_REDIR.value) != 0, ~rows["from_client"]
     )
-    for name in ("known", "encrypted", "decryption", "signature", "session", "name"):
+    for name in ("known", "encrypted", "decryption", "signature", "session", "name", "compressed"):
         rows[name] = getattr(messages, name)
     # A unit that was not opened counts with all of its bytes, one of which the end is missing with what it declares.
     whole_unit = ~messages.known | rows["incomplete"]

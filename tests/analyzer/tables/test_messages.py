@@ -136,7 +136,7 @@ def batch(*messages: tuple[int, int, int]) -> Batch:
     known, verdicts = np.ones(count, np.bool_), np.zeros(count, np.uint8)
     return Batch(
         memoryview(b""), units,
-        Messages(header, known, unit, zeros, zeros, ~known, verdicts, verdicts, zeros - 1, zeros - 1),
+        Messages(header, known, unit, zeros, zeros, ~known, verdicts, verdicts, zeros - 1, zeros - 1, ~known),
         ExchangeTable(),
     )  # fmt: skip
 

@@ -91,10 +91,10 @@ class Line:
         """The capture ends; every captured byte must have been accounted for."""
         self._rows.append(message_rows(self.decoder.finish()))
         lost = dict.fromkeys(self.captured, 0)
-        for row in self.decoder.undecoded:
+        for row in self.decoder.ledger.undecoded:
             lost[row.connection, row.sender] += row.length
         for (number, sender), captured in self.captured.items():
-            assert self.decoder.decoded(self.connections[number])[sender] + lost[number, sender] == captured
+            assert self.decoder.ledger.decoded[number, sender] + lost[number, sender] == captured
         return self
 
     def _connect(self) -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from parsers import ntstatus
 from parsers.keys.store import DirectionKeys, SessionKey
+from parsers.smb2 import inflate as inflate_module
+from parsers.smb2.compression import compress_chained, compress_unchained
 from parsers.smb2.crypto import Cipher
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.file_id import FileId
@@ -19,6 +21,7 @@ from parsers.smb2.messages import DECRYPTIONS, SIGNATURES
 from parsers.smb2.read_write import ReadResponse, WriteResponse
 from parsers.smb2.session import Session
 from parsers.smb2.state import State
+from parsers.smb2.transform import CompressionAlgorithm
 from parsers.verdicts import Decryption, Signature
 from tests.parsers.smb2.bodies import CLOSED, ERROR, SAME, close_body, create_body, created_body, read_body, write_body
 from tests.parsers.smb2.dialogue import (
@@ -57,7 +60,7 @@ def decryptions(line: Line) -> list[Decryption]:
 
 def reasons(line: Line) -> list[tuple[str, int, str]]:
     """What was not decoded: layer, bytes, why."""
-    return [(row.layer, row.length, row.reason) for row in line.decoder.undecoded]
+    return [(row.layer, row.length, row.reason) for row in line.decoder.ledger.undecoded]
 
 
 # ----------------------------------------------------------------------------------------------- whole dialogues
@@ -386,7 +389,7 @@ def test_session_control_packets_are_decoded():
     line = Line()
     line.deliver([line.piece(0, CLIENT, b"\x81\x00\x00\x48" + bytes(72)), line.piece(0, CLIENT, framed(ECHO))])
     line.finish()
-    assert line.decoder.decoded(line.connections[0]) == [76 + 72, 0]
+    assert line.decoder.ledger.decoded == {(0, CLIENT): 76 + 72, (0, SERVER): 0}
 
 
 def test_bytes_that_are_no_messages_are_undecoded():
@@ -437,6 +440,55 @@ def test_encrypted_bytes_that_are_no_message_are_accounted_for(plain):
     line = Line(*PASSWORDS).carry(peers.said).finish()
     assert [length for _, length, _ in reasons(line)] == [len(sent) + 4]
     assert not line.rows["known"][6:].any()
+
+
+COMPRESSED = [CompressionAlgorithm[name] for name in ("LZNT1", "LZ77", "LZ77_HUFFMAN", "LZ4")]
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("encrypted", [True, False])
+@pytest.mark.parametrize("compress", [compress_unchained, compress_chained])
+@pytest.mark.parametrize("algorithm", COMPRESSED)
+def test_what_is_compressed_reads_as_what_is_not(algorithm, compress, encrypted, blocks):
+    peers = logged_on()
+    use_a_file(peers, encrypted=False)
+    plain = Line(*PASSWORDS).carry(peers.said).finish()
+    said = list(peers.said[:6])
+    for one in peers.said[6:]:
+        sent = compress(one.data, algorithm, offset=64)
+        said.append(Said(one.connection, one.sender, peers.sealed(one.sender, 5, sent) if encrypted else sent))
+    line = Line(*PASSWORDS).carry(said, blocks=blocks).finish()
+    assert reasons(line) == []
+    assert line.rows["compressed"].tolist() == [False] * 6 + [True] * (len(plain.rows) - 6)
+    for name in ("frame", "command", "message_id", "status", "flags", "session", "name"):
+        assert line.rows[name].tolist() == plain.rows[name].tolist()
+    signature = [SIGNATURES.index(Signature.NOT_COVERED)] * len(plain.rows[6:])
+    assert line.rows["signature"][6:].tolist() == (signature if encrypted else plain.rows["signature"][6:].tolist())
+    assert line.decoder.exchanges.opens.rows["bytes_read"].tolist() == [900]
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_damaged_compressed_message_is_a_row_with_its_reason(encrypted):
+    peers = logged_on()
+    logon = list(peers.said)
+    sent = compress_unchained(ECHO, CompressionAlgorithm.LZ77, offset=64)[:-1]
+    sent = peers.sealed(CLIENT, 5, sent) if encrypted else sent
+    line = Line(*PASSWORDS).carry([*logon, Said(0, CLIENT, sent)]).finish()
+    ((_, length, reason),) = reasons(line)
+    assert length == len(sent) + 4
+    assert reason.startswith("compressed, and cannot be decompressed: ")
+    assert DECRYPTIONS[line.rows["decryption"][-1]] is Decryption.DAMAGED
+    assert not line.rows["known"][-1]
+
+
+def test_many_small_bombs_in_one_block_spend_bounded_memory(monkeypatch):
+    monkeypatch.setattr(inflate_module, "_LARGEST_BLOCK", 1 << 20)
+    peers = logged_on()
+    bomb = compress_chained(ECHO + bytes(1 << 19), CompressionAlgorithm.LZ77, offset=0)
+    assert len(bomb) < 500
+    line = Line(*PASSWORDS).carry([*peers.said, *[Said(0, CLIENT, bomb)] * 4]).finish()
+    assert line.rows["known"][6:].tolist() == [True, False, False, False]
+    assert all("with" in reason and "bytes allowed" in reason for _, _, reason in reasons(line))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3, 5])
