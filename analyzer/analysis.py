@@ -24,13 +24,14 @@ from parsers.capture.open import Source, open_captures
 from parsers.capture.packets import CaptureFile, Damage
 from parsers.capture.window import ByteSource
 from parsers.errors import UsageError
-from parsers.keys import toml
+from parsers.keys import detect
 from parsers.keys.store import Credential, KeyStore
 from parsers.pipeline import Decoded, Sink, decode
 
 __all__ = ["Analysis", "Keys", "analyze", "load_keys", "read"]
 
-Keys: TypeAlias = str | os.PathLike[str] | KeyStore
+PathName: TypeAlias = str | os.PathLike[str]
+Keys: TypeAlias = PathName | Iterable[PathName] | KeyStore
 Rows: TypeAlias = npt.NDArray[Any]
 _PIECE = 1 << 17  # rows that are made into a table at once where tables are streamed
 
@@ -41,27 +42,25 @@ def analyze(
     keys: Keys | None = None,
     passwords: Iterable[str] = (),
     nt_hashes: Iterable[str] = (),
-    keytabs: Iterable[str | os.PathLike[str]] = (),
+    keytabs: Iterable[PathName] = (),
     policy: object = None,
 ) -> "Analysis":
     r"""Read captures, decrypt what the keys open, and return the result.
 
     Args:
         captures: a capture file, a folder of them, "-" for standard input, an open binary file, or several of these.
-        keys: the key file (docs/keys.md), or a `KeyStore`.
+        keys: a file with keys of any format in docs/keys.md, several of them, or a `KeyStore`.
         passwords: `DOMAIN\user:password`, one a user.
         nt_hashes: `DOMAIN\user:hash`, the hash in 32 hexadecimal digits.
-        keytabs: not supported yet.
+        keytabs: files with the keys of services; the same as giving them as `keys`.
         policy: timer values for diagnosis; not supported yet.
 
     Raises:
         UsageError: a file cannot be read, a key is malformed, or something is not supported; one sentence says what.
     """
-    for keytab in keytabs:
-        raise UsageError(f"keytab {os.fspath(keytab)}: keytabs are not supported yet; give session keys (docs/keys.md)")
     if policy is not None:
         raise UsageError("policy: timers are not analyzed yet; leave it out")
-    store, given = load_keys(keys, passwords, nt_hashes)
+    store, given = load_keys(keys, keytabs, passwords, nt_hashes)
     return read(captures, store, given=given)
 
 
@@ -97,19 +96,22 @@ def read(
 
 
 def load_keys(
-    keys: Keys | None, passwords: Iterable[str] = (), nt_hashes: Iterable[str] = ()
+    keys: Keys | None, keytabs: Iterable[PathName] = (), passwords: Iterable[str] = (), nt_hashes: Iterable[str] = ()
 ) -> tuple[KeyStore, list[Credential]]:
     """One store of everything, and those credentials that were given one by one.
 
     Raises:
         UsageError: one of them is malformed.
     """
-    passwords, nt_hashes = list(passwords), list(nt_hashes)
+    keytabs, passwords, nt_hashes = list(keytabs), list(passwords), list(nt_hashes)
     if isinstance(keys, KeyStore):
-        if passwords or nt_hashes:
-            raise UsageError("passwords and NT hashes beside a KeyStore: add them to the store")
+        if keytabs or passwords or nt_hashes:
+            raise UsageError("keytabs, passwords and NT hashes beside a KeyStore: add them to the store")
         return keys, []
-    store = KeyStore() if keys is None else toml.load(os.fspath(keys))
+    files = [keys] if isinstance(keys, str | os.PathLike) else list(keys or ())
+    store = KeyStore()
+    for path in (*files, *keytabs):
+        store.merge(detect.load_keys(os.fspath(path)))
     known = len(store.credentials)
     for password in passwords:
         store.add_password(password, "the password that was given")

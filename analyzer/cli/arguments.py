@@ -135,7 +135,15 @@ def _add_decrypt(parser: argparse.ArgumentParser) -> None:
 
 def _add_captures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("captures", metavar="CAPTURE", nargs="+", help="a capture, a folder of captures, or -")
-    parser.add_argument("--keys", metavar="FILE", help="key file (docs/keys.md)")
+    parser.add_argument(
+        "--keys",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a file with keys: key file, keytab, credentials cache, Wireshark table, Samba log, hash list, ... "
+        "(docs/keys.md); may be repeated",
+    )
+    parser.add_argument("--keytab", metavar="FILE", action="append", default=[], help="a service's keytab")
     parser.add_argument(
         "--password", metavar="DOMAIN\\USER:PASSWORD", action="append", default=[],
         help="a user's password; other users of this machine can see it, so prefer a key file",

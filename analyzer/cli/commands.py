@@ -67,7 +67,7 @@ def _show(options: Namespace) -> bool:
 
 def _decrypt(options: Namespace) -> bool:
     _check_output(options.output, binary=True)
-    keys, given = load_keys(options.keys, options.password, options.nt_hash)
+    keys, given = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
     with _kept_stdin(options.captures) as options.captures:
         # The writer reads the captures by itself, and speaks neither of users who are not there nor of damage.
         analysis = _read(options) if given or options.strict else None
@@ -93,7 +93,7 @@ def _kept_stdin(captures: list[str]) -> Iterator[list[str]]:
 
 def _read(options: Namespace, **rows: RowStore) -> Analysis:
     """Read the captures; of the large tables only those are kept for which there is a place in `rows`."""
-    keys, given = load_keys(options.keys, options.password, options.nt_hash)
+    keys, given = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
     with Progress(sys.stderr) as progress:
         stores = {name: rows.get(name, NoRows()) for name in _LARGE}
         analysis = read(options.captures, keys, given=given, sinks=(progress,), **stores)

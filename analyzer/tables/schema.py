@@ -130,6 +130,13 @@ _SESSIONS = Table(
         Column("creation_time", TIME, "UTC", "first SESSION_SETUP request"),
         Column("idle_time", TIME, "UTC", "last request on the session (Session.IdleTime)"),
         Column("expiration_time", TIME, "UTC", "when the logon expires (Session.ExpirationTime)"),
+        Column("service", "string", "", "service that the Kerberos ticket is for"),
+        Column("ticket_start", TIME, "UTC", "when the Kerberos ticket begins to be valid, if a key opened it"),
+        Column("ticket_renew_till", TIME, "UTC", "until when the ticket may be renewed"),
+        Column("ticket_flags", "string", "", "flags of the ticket (RFC 4120 5.3)"),
+        Column("user_sid", "string", "", "SID of the user, from the PAC of the ticket"),
+        Column("groups", "string", "", "SIDs of the user's groups, from the PAC, with blanks between"),
+        Column("kick_off_time", TIME, "UTC", "when the user has to be logged off, from the PAC; NA: never, or unknown"),
         Column("previous_session_id", "UInt64", "id", "session that the client asked to replace by this one"),
         Column(
             "decryption", "category", "",

@@ -66,6 +66,9 @@ def _session(session: Session, census: Census) -> dict[str, Any]:
         "creation_time": session.creation_time,
         "idle_time": session.idle_time,
         "expiration_time": session.expiration_time,
+        **_ticket(session),
+        "user_sid": context.user_sid,
+        "groups": None if context.groups is None else " ".join(context.groups),
         "previous_session_id": session.previous_session_id or None,
         "decryption": summary(counts).value,
         "reason": explain(session, counts, census),
@@ -79,6 +82,20 @@ def _session(session: Session, census: Census) -> dict[str, Any]:
         "channels": len(session.channel_list),
         "supports_notification": session.supports_notification,
         "first_frame": session.first_frame or 0,
+    }
+
+
+def _ticket(session: Session) -> dict[str, Any]:
+    """What the Kerberos ticket says; nothing for other logons."""
+    ticket = session.ticket
+    logon = None if ticket is None or ticket.pac is None else ticket.pac.logon_info
+    # A service's ticket from AS or TGS has a start time only if it was postdated (RFC 4120 5.3).
+    return {
+        "service": session.service,
+        "ticket_start": None if ticket is None else ticket.starttime or ticket.authtime,
+        "ticket_renew_till": None if ticket is None else ticket.renew_till,
+        "ticket_flags": None if ticket is None else str(ticket.flags.name or ""),
+        "kick_off_time": None if logon is None else logon.kick_off_time,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parsers.errors import ParseError, UsageError
-from parsers.keys.store import _Secret
+from parsers.keys.secret import Secret
 from parsers.reader import Reader
 from parsers.times import NANOSECONDS
 
@@ -23,7 +23,7 @@ _MAX_LIST = 1024  # addresses and authorization data of one ticket
 
 
 @dataclass(frozen=True, slots=True)
-class CcacheCredential(_Secret):
+class CcacheCredential(Secret):
     """A ticket and its session key, of `etype`. Names without realm, components joined by "/"; times in nanoseconds.
 
     `ticket` is in DER. A time that is not set is None.

@@ -2,11 +2,14 @@
 
 import codecs
 import re
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 
-from parsers.errors import UsageError
-from parsers.keys import hash_list, linux_dump, samba_log, toml, wireshark
+from parsers.errors import ParseError, UsageError
+from parsers.keys import ccache, hash_list, keytab, linux_dump, samba_log, toml, wireshark
+from parsers.keys.ccache import CcacheCredential
+from parsers.keys.keytab import KeytabEntry
 from parsers.keys.store import KeyStore
 
 __all__ = ["KeyFormat", "detect", "load_keys"]
@@ -42,6 +45,10 @@ _MARKERS = {
     KeyFormat.HASH_LIST: hash_list.MARKER.match,
 }
 _TOML = re.compile(r"""\s*(?:\[\[?\s*["']?[A-Za-z]|["']?[A-Za-z0-9_-]+["']?\s*=)""")
+_TICKETS: dict[KeyFormat, Callable[[bytes, str], Sequence[KeytabEntry | CcacheCredential]]] = {
+    KeyFormat.KEYTAB: keytab.parse,
+    KeyFormat.CCACHE: ccache.parse,
+}
 _PARSERS = {
     KeyFormat.WIRESHARK: wireshark.parse,
     KeyFormat.SAMBA_LOG: samba_log.parse,
@@ -65,11 +72,20 @@ def load_keys(path: Path | str) -> KeyStore:
         return toml.parse(data, path)
     if found is KeyFormat.NSS_KEY_LOG:
         raise UsageError(f"{path} is {found.value}, and TLS is not decrypted yet")
-    if found not in _PARSERS:
-        raise UsageError(
-            f"{path} is {found.value}, which is not used yet; give the session keys or the password instead"
-        )
+    if found in _TICKETS:
+        return _tickets(found, data, path)
     return _PARSERS[found](_lines(data), str(path))
+
+
+def _tickets(kind: KeyFormat, data: bytes, path: Path | str) -> KeyStore:
+    """A keytab or a credentials cache."""
+    store = KeyStore()
+    try:
+        for secret in _TICKETS[kind](data, str(path)):
+            store.add(secret)
+    except ParseError as error:
+        raise UsageError(f"{path} looks like {kind.value}, but cannot be read: {error.reason}") from None
+    return store
 
 
 def detect(data: bytes) -> KeyFormat | None:

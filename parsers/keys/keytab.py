@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from parsers.errors import ParseError, UsageError
-from parsers.keys.store import _Secret
+from parsers.keys.secret import Secret
 from parsers.reader import Reader
 from parsers.times import NANOSECONDS
 
@@ -25,7 +25,7 @@ ByteOrder = Literal["big", "little"]
 
 
 @dataclass(frozen=True, slots=True)
-class KeytabEntry(_Secret):
+class KeytabEntry(Secret):
     """One key. `principal` has its components joined by "/", without realm; `timestamp` in nanoseconds."""
 
     principal: str

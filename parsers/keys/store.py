@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NoReturn
+from typing import TypeAlias
 
 from parsers.errors import UsageError
+from parsers.keys.ccache import CcacheCredential
+from parsers.keys.keytab import KeytabEntry
+from parsers.keys.secret import Secret
 
 __all__ = ["Credential", "DirectionKeys", "KeyStore", "SessionKey"]
 
@@ -22,17 +25,8 @@ MAX_SESSION_ID = 0xFFFF_FFFF_FFFF_FFFF
 _COMMAND_LINE = "given on the command line"
 
 
-class _Secret:
-    """Refuses to be pickled."""
-
-    __slots__ = ()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds secrets and is not pickled; load the keys where they are needed")
-
-
 @dataclass(frozen=True, slots=True)
-class Credential(_Secret):
+class Credential(Secret):
     """A user's password, which may be empty, or NT hash. `domain` None fits any domain; exactly one secret is set.
 
     Raises:
@@ -55,7 +49,7 @@ class Credential(_Secret):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionKey(_Secret):
+class SessionKey(Secret):
     """The key that authentication gave to a session, 16 bytes, or 32 from Kerberos with AES-256.
 
     Raises:
@@ -72,7 +66,7 @@ class SessionKey(_Secret):
 
 
 @dataclass(frozen=True, slots=True)
-class DirectionKeys(_Secret):
+class DirectionKeys(Secret):
     """Cipher keys of a session: one direction at least. They decrypt without the session's set-up in the capture.
 
     Raises:
@@ -96,34 +90,52 @@ class DirectionKeys(_Secret):
             raise UsageError(f"the two direction keys of session 0x{self.session_id:016x} have different sizes")
 
 
-class KeyStore(_Secret):
+AnySecret: TypeAlias = Credential | SessionKey | DirectionKeys | KeytabEntry | CcacheCredential
+
+
+class KeyStore(Secret):
     """All secrets of one analysis. The same session may have several keys: whoever uses them proves which one fits."""
 
-    __slots__ = ("_credentials", "_direction_keys", "_session_keys")
+    __slots__ = ("_ccache", "_credentials", "_direction_keys", "_keytab", "_session_keys")
 
     def __init__(self) -> None:
         self._credentials: list[Credential] = []
         self._session_keys: dict[int, list[SessionKey]] = {}
         self._direction_keys: dict[int, list[DirectionKeys]] = {}
+        self._keytab: list[KeytabEntry] = []
+        self._ccache: list[CcacheCredential] = []
 
     def __repr__(self) -> str:
         return (
             f"KeyStore({len(self._credentials)} credentials, {len(self._session_keys)} sessions with keys, "
-            f"{len(self._direction_keys)} sessions with direction keys)"
+            f"{len(self._direction_keys)} sessions with direction keys, {len(self._keytab)} keys of keytabs, "
+            f"{len(self._ccache)} cached tickets)"
         )
 
     def __bool__(self) -> bool:
-        return bool(self._credentials or self._session_keys or self._direction_keys)
+        return any(True for _ in self)
 
-    def __iter__(self) -> Iterator[Credential | SessionKey | DirectionKeys]:
+    def __iter__(self) -> Iterator[AnySecret]:
         yield from self._credentials
         yield from chain.from_iterable(self._session_keys.values())
         yield from chain.from_iterable(self._direction_keys.values())
+        yield from self._keytab
+        yield from self._ccache
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
         """All of them, in the order in which they were added."""
         return tuple(self._credentials)
+
+    @property
+    def keytab(self) -> tuple[KeytabEntry, ...]:
+        """The keys of all keytabs."""
+        return tuple(self._keytab)
+
+    @property
+    def ccache(self) -> tuple[CcacheCredential, ...]:
+        """The tickets of all credentials caches."""
+        return tuple(self._ccache)
 
     def session_keys_for(self, session_id: int) -> tuple[SessionKey, ...]:
         """Session keys for this SessionId, perhaps none."""
@@ -133,14 +145,18 @@ class KeyStore(_Secret):
         """Direction keys for this SessionId, perhaps none."""
         return tuple(self._direction_keys.get(session_id, ()))
 
-    def add(self, secret: Credential | SessionKey | DirectionKeys) -> None:
+    def add(self, secret: AnySecret) -> None:
         """Add one secret."""
         if isinstance(secret, Credential):
             self._credentials.append(secret)
         elif isinstance(secret, SessionKey):
             self._session_keys.setdefault(secret.session_id, []).append(secret)
-        else:
+        elif isinstance(secret, DirectionKeys):
             self._direction_keys.setdefault(secret.session_id, []).append(secret)
+        elif isinstance(secret, KeytabEntry):
+            self._keytab.append(secret)
+        else:
+            self._ccache.append(secret)
 
     def merge(self, other: "KeyStore") -> None:
         """Add all secrets of another store, after those that are here."""

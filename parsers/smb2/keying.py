@@ -22,7 +22,7 @@ from parsers.smb2.crypto import (
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.header import HEADER
 from parsers.smb2.logon import Logon
-from parsers.smb2.session import Authentication, Candidate, Channel, SecurityContext, Session, SmbConnection
+from parsers.smb2.session import Authentication, Candidate, Channel, Session, SmbConnection
 from parsers.smb2.state import State
 from parsers.verdicts import Decryption
 
@@ -41,12 +41,14 @@ class KeyFinder:
         self._store = store
 
     def describe(self, session: Session, authentication: Authentication) -> None:
-        """Note mechanism and user, which the tokens show without any key."""
-        logon = Logon.of(authentication)
+        """Note mechanism, user and expiration, as far as the tokens and the user's keys show them."""
+        logon = Logon.of(authentication, self._store)
         session.mechanism = logon.mechanism or session.mechanism
-        if logon.user is not None and session.user_name is None:
-            session.security_context = SecurityContext(logon.user, logon.domain, logon.workstation)
-            session.user_name = logon.user
+        session.service = logon.service or session.service
+        if logon.ticket is not None:
+            session.ticket, session.expiration_time = logon.ticket, logon.ticket.endtime
+        if logon.who is not None and session.user_name is None:
+            session.security_context, session.user_name = logon.who, logon.who.user
 
     # ------------------------------------------------------------------------------------ candidates
 
@@ -71,7 +73,7 @@ class KeyFinder:
         preauth = authentication.preauth_hash or None
         for given in self._store.session_keys_for(session.session_id):
             self._add_derived(session, given.key, preauth, given.provenance)
-        found = Logon.of(authentication).session_key(self._store.credentials)
+        found = Logon.of(authentication, self._store).key
         if isinstance(found, Unproven):
             session.complaints.append(found.reason)
             session.complaint_verdict = found.verdict
@@ -157,7 +159,7 @@ class KeyFinder:
         preauth = authentication.preauth_hash or None
         if session.dialect is None or (session.dialect == Dialect.SMB_3_1_1 and preauth is None):
             return
-        found = Logon.of(authentication).session_key(self._store.credentials)
+        found = Logon.of(authentication, self._store).key
         session_keys = [given.key for given in self._store.session_keys_for(session.session_id)]
         session_keys += [] if isinstance(found, Unproven) else [found.key]
         for key in session_keys:
@@ -190,6 +192,14 @@ class KeyFinder:
                 break
         return session.signer or self._first_signer(session, message)
 
+    @staticmethod
+    def is_channel(session: Session, connection: SmbConnection) -> bool:
+        """Whether the session is known to be used on the connection. If not, its binding may not have been seen yet.
+
+        Then the key that signs there may be another one: only a signature that fits tells something.
+        """
+        return any(channel.connection is connection for channel in session.channel_list)
+
     def signers_of_setup(self, session: Session, connection: SmbConnection, message: Buffer) -> tuple[Signer, ...]:
         """What may have signed a SESSION_SETUP; nothing where the key that should have is not known.
 
@@ -203,7 +213,8 @@ class KeyFinder:
         own = session.signer or self._first_signer(session, message)
         known = tuple(signer for signer in (own, channel) if signer is not None)
         # While one of the two is not known, that the other does not fit tells nothing.
-        return known if len(known) == 2 or any(signer.verify(message) for signer in known) else ()
+        both = len(known) == 2 and self.is_channel(session, connection)
+        return known if both or any(signer.verify(message) for signer in known) else ()
 
     def _first_signer(self, session: Session, message: Buffer) -> Signer | None:
         if session.session_key is not None and session.dialect in _SMB2 and session.signing_key is not None:

@@ -1,13 +1,15 @@
 """Who logs on with the tokens of a SESSION_SETUP run, and with which key."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
 from parsers.errors import ParseError
-from parsers.gss.ntlm.exchange import NtlmCredential, NtlmExchange, Proven, Unproven
+from parsers.gss.kerberos.exchange import KerberosExchange
+from parsers.gss.kerberos.opening import OpenedTicket
+from parsers.gss.ntlm.exchange import NtlmExchange, Proven, Unproven
 from parsers.gss.spnego import Mechanism, mechanism_name, mechanism_of, mechanism_tokens
-from parsers.smb2.session import Authentication
+from parsers.keys.store import KeyStore
+from parsers.smb2.session import Authentication, SecurityContext
 from parsers.verdicts import Decryption
 
 __all__ = ["Logon"]
@@ -15,51 +17,58 @@ __all__ = ["Logon"]
 
 @dataclass(frozen=True, slots=True)
 class Logon:
-    """What the tokens show without a key. `problem` says why they show less than they could."""
+    """What the tokens show, and what the user's keys show of them.
 
-    mechanism: str | None = None
-    exchange: NtlmExchange | None = None
-    problem: str | None = None
+    `key` is the session key with its proof, or why there is none. `who` is None where no token shows it: Kerberos hides
+    the user in the ticket. `ticket` is there if a key opened it, `service` (`cifs/server@REALM`) without any.
+    """
+
+    mechanism: str | None
+    key: Proven | Unproven
+    who: SecurityContext | None = None
+    service: str | None = None
+    ticket: OpenedTicket | None = None
 
     @classmethod
-    def of(cls, authentication: Authentication) -> "Logon":
+    def of(cls, authentication: Authentication, store: KeyStore) -> "Logon":
         """Read the GSS tokens of one authentication (MS-SMB2 3.3.5.5.3, MS-SPNG)."""
         client, server = authentication.client_tokens, authentication.server_tokens
         try:
             mechanism = mechanism_of(client, server)
-            exchange = NtlmExchange.from_tokens(chain(mechanism_tokens(client), mechanism_tokens(server)))
+            tokens = [*chain(mechanism_tokens(client), mechanism_tokens(server))]
+            ntlm = NtlmExchange.from_tokens(tokens)
+            kerberos = None if ntlm is not None else KerberosExchange.from_tokens(tokens)
         except ParseError as error:
-            return cls(problem=f"the logon's tokens cannot be read: {error.reason}")
-        if exchange is not None:
-            return cls(exchange.version, exchange)
-        return cls(None if mechanism is None else mechanism_name(mechanism))
+            problem = f"the logon's tokens cannot be read: {error.reason}"
+            return cls(None, Unproven(Decryption.DAMAGED, problem))
+        if ntlm is not None:
+            who = SecurityContext(ntlm.user, ntlm.domain, ntlm.workstation)
+            return cls(ntlm.version, ntlm.session_key(store.credentials), who)
+        name = None if mechanism is None else mechanism_name(mechanism)
+        if kerberos is not None:
+            return cls._of_kerberos(name, kerberos, store)
+        if name in _READ:
+            return cls(name, Unproven(Decryption.NO_HANDSHAKE, "the logon is not whole in the capture"))
+        return cls(name, Unproven(Decryption.UNSUPPORTED, f"{name} logon: give its session key"))
 
-    @property
-    def user(self) -> str | None:
-        """The user as the client sent it; empty for an anonymous logon, None where no token shows it."""
-        return None if self.exchange is None else self.exchange.user
-
-    @property
-    def domain(self) -> str | None:
-        """The domain as the client sent it."""
-        return None if self.exchange is None else self.exchange.domain
-
-    @property
-    def workstation(self) -> str | None:
-        """The client's name as it sent it."""
-        return None if self.exchange is None else self.exchange.workstation
-
-    def session_key(self, credentials: Iterable[NtlmCredential]) -> Proven | Unproven:
-        """The session key, if one of the credentials is proved to be the client's; else why not."""
-        if self.exchange is not None:
-            return self.exchange.session_key(credentials)
-        if self.problem is not None:
-            return Unproven(Decryption.DAMAGED, self.problem)
-        if self.mechanism in _KERBEROS:
-            return Unproven(Decryption.NO_KEY, "Kerberos logon: give its session key (keytabs are not supported yet)")
-        if self.mechanism is None or self.mechanism == mechanism_name(Mechanism.NTLM):
-            return Unproven(Decryption.NO_HANDSHAKE, "the logon is not whole in the capture")
-        return Unproven(Decryption.UNSUPPORTED, f"{self.mechanism} logon: give its session key")
+    @classmethod
+    def _of_kerberos(cls, name: str | None, exchange: KerberosExchange, store: KeyStore) -> "Logon":
+        opened = exchange.open_ticket(store.keytab, store.ccache)
+        if isinstance(opened, Unproven):
+            return cls(name, opened, service=exchange.service_principal)
+        return cls(name, exchange.session_key_of(opened), _who(opened), exchange.service_principal, opened)
 
 
-_KERBEROS = tuple(mechanism_name(m) for m in (Mechanism.KERBEROS, Mechanism.MS_KERBEROS, Mechanism.IAKERB))
+def _who(ticket: OpenedTicket) -> SecurityContext:
+    """The client of a ticket; domain and groups as the domain controller wrote them, if it did (MS-PAC 2.5)."""
+    pac = ticket.pac
+    if pac is None or pac.logon_info is None:
+        return SecurityContext(ticket.client, ticket.client_realm)
+    logon = pac.logon_info
+    return SecurityContext(
+        ticket.client, logon.logon_domain_name, groups=tuple(map(str, logon.group_sids)), user_sid=str(logon.user_sid)
+    )
+
+
+# Of these mechanisms every logon that is whole can be read.
+_READ = (None, *(mechanism_name(m) for m in (Mechanism.NTLM, Mechanism.KERBEROS, Mechanism.MS_KERBEROS)))

@@ -6,6 +6,7 @@ Times are integer nanoseconds since 1970.
 
 from dataclasses import dataclass, field
 
+from parsers.gss.kerberos.opening import OpenedTicket
 from parsers.smb2.crypto import PREAUTH_START, Decryptor, SessionKeys, Signer
 from parsers.smb2.negotiate import NegotiateRequest, NegotiateResponse
 from parsers.smb2.state import Event, State, next_state
@@ -16,12 +17,13 @@ __all__ = ["Authentication", "Candidate", "Channel", "SecurityContext", "Session
 
 @dataclass(slots=True)
 class SecurityContext:
-    """Who the session belongs to, as far as its authentication shows. `groups` are SIDs from a Kerberos PAC."""
+    """Who the session belongs to, as far as its authentication shows; `groups` and `user_sid` come from a PAC."""
 
     user: str | None = None
     domain: str | None = None
     workstation: str | None = None
     groups: tuple[str, ...] | None = None
+    user_sid: str | None = None
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ class Session:
     cipher: int | None = None
     signing_algorithm: int | None = None
     mechanism: str | None = None
+    ticket: OpenedTicket | None = None  # the Kerberos ticket, where a key opened it
+    service: str | None = None  # whom a Kerberos ticket is for
     ended_by: str | None = None
     ended_time: int | None = None
     first_frame: int | None = None

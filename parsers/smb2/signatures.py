@@ -18,6 +18,7 @@ Column = npt.NDArray[np.int64]
 
 SIGNED_REQUEST = np.dtype([("connection", "i8"), ("message_id", "u8"), ("signature", "V16")])
 
+_ERROR = 0xC000_0000  # severity of a status (MS-ERREF 2.3)
 _VALID, _INVALID = SIGNATURES.index(Signature.VALID), SIGNATURES.index(Signature.INVALID)
 _NO_KEY, _NOT_COVERED = SIGNATURES.index(Signature.NO_KEY), SIGNATURES.index(Signature.NOT_COVERED)
 
@@ -43,6 +44,7 @@ def verify_signatures(
     verdicts = np.full(len(rows), _NO_KEY, np.uint8)
     whole = ~units.incomplete[messages.unit[rows]]
     signers: dict[tuple[int, int], Signer | None] = {}
+    misfits: dict[tuple[int, int], int] = {}  # the verdict on what the signer did not sign
     columns = (
         messages.offset[rows], messages.end[rows], messages.session[rows], units.connection[messages.unit[rows]],
         messages.header["command"][rows] == Command.SESSION_SETUP, whole,
@@ -62,11 +64,14 @@ def verify_signatures(
         signer = signers.get(place)
         if signer is None:
             signer = signers[place] = keys.signer(sessions[number], connections[connection], message)
+            is_channel = keys.is_channel(sessions[number], connections[connection])
+            misfits[place] = _INVALID if is_channel else _NO_KEY
         if signer is not None:
-            verdicts[index] = _VALID if signer.verify(message) else _INVALID
+            verdicts[index] = _VALID if signer.verify(message) else misfits[place]
     messages.signature[rows] = verdicts
-    invalid = rows[verdicts == _INVALID]
-    answers = invalid[(messages.header["flags"][invalid] & Flags.SERVER_TO_REDIR.value) != 0]
+    answers = rows[verdicts != _VALID]
+    answers = answers[(messages.header["flags"][answers] & Flags.SERVER_TO_REDIR.value) != 0]
+    answers = answers[messages.header["status"][answers] >= _ERROR]
     if len(answers):
         _find_echoes(units, messages, answers, np.concatenate([requests, own_requests]))
     return own_requests

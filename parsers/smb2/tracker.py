@@ -164,6 +164,8 @@ class SessionTracker:
         session = self.session_of(connection, header.session_id, frame)
         if session is not None and not authentication.binding:
             authentication.reauthentication = session.state in (State.VALID, State.EXPIRED)
+            if not authentication.reauthentication:
+                authentication.preauth_hash = b""  # the legs before, which gave the SessionId, were not seen
 
     def _setup_response(
         self, connection: SmbConnection, header: HeaderFixed, message: memoryview, frame: int, time: int
@@ -182,7 +184,7 @@ class SessionTracker:
         if authentication is None:
             authentication = Authentication(b"", time)  # its request is not in the capture
         if response is not None:
-            authentication.server_tokens.append(response.security_buffer)
+            _take_answer(authentication, response.security_buffer)
             session = self._session_of_setup(connection, authentication, session_id, frame)
             if succeeded:
                 connection.authentications.pop(session_id, None)
@@ -361,6 +363,13 @@ def _groups(values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.int6
     edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     for first, last in pairwise([0, *edges.tolist(), len(order)]):
         yield int(ordered[first]), order[first:last]
+
+
+def _take_answer(authentication: Authentication, token: bytes) -> None:
+    """Each leg is a request and its answer: where one is missing, the hash over all of them is not known."""
+    authentication.server_tokens.append(token)
+    if len(authentication.server_tokens) != len(authentication.client_tokens):
+        authentication.preauth_hash = b""
 
 
 def _remember(pending: dict[int, V], message_id: int, value: V) -> None:

@@ -53,13 +53,13 @@ def test_keys_come_from_a_file_a_store_or_one_by_one(sample: Path, sample_keys: 
 
 def test_a_store_is_not_changed_by_passwords_beside_it() -> None:
     with pytest.raises(UsageError, match="add them to the store"):
-        load_keys(KeyStore(), ["alice:a"])
+        load_keys(KeyStore(), passwords=["alice:a"])
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keytabs": ["smb.keytab"]}, "keytab smb.keytab: keytabs are not supported yet; give session keys"),
+        ({"keytabs": ["smb.keytab"]}, "the key file smb.keytab cannot be read: No such file or directory"),
         ({"policy": object()}, "timers are not analyzed yet"),
         ({"passwords": ["alice"]}, "there is no colon"),
         ({"nt_hashes": ["alice:12"]}, "32 hexadecimal digits"),
@@ -126,7 +126,7 @@ def test_a_table_that_does_not_exist_has_no_frames(mixed: Analysis) -> None:
 
 
 def test_messages_and_exchanges_may_wait_in_files(sample: Path, mixed: Analysis) -> None:
-    keys, _ = load_keys(None, ["alice:Passw0rd!", "bob:B0bPass#"])
+    keys, _ = load_keys(None, passwords=["alice:Passw0rd!", "bob:B0bPass#"])
     with Spool(MESSAGE) as messages, Spool(EXCHANGE) as exchanges:
         analysis = read(sample, keys, messages=messages, exchanges=exchanges)
         pd.testing.assert_frame_equal(analysis.messages, mixed.messages)

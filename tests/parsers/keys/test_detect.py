@@ -12,6 +12,7 @@ from parsers.errors import UsageError
 from parsers.keys import detect as module
 from parsers.keys.detect import KeyFormat, detect, load_keys
 from parsers.keys.store import KeyStore
+from tests.parsers.gss.kerberos.samples import MIT_CACHES, MIT_KEYTAB
 from tests.parsers.keys.dumps import check, kernel_log, known_sessions, samba_dump
 from tests.parsers.keys.test_hash_list import SECRETSDUMP
 from tests.parsers.keys.test_linux_dump import KERNEL, OLD_SMBINFO, SMBINFO
@@ -98,8 +99,8 @@ def test_a_toml_file_with_other_bytes_is_refused(written):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x05\x02\0\0\0\x30", "given is a Kerberos keytab, which is not used yet"),
-        (b"\x05\x04\0\x0c\0\1", "given is a Kerberos credentials cache, which is not used yet"),
+        (b"\x05\x02\0\0\0\x30", "given looks like a Kerberos keytab, but cannot be read: "),
+        (b"\x05\x04\0\x0c\0\1", "given looks like a Kerberos credentials cache, but cannot be read: "),
         (NSS.encode(), "given is an NSS key log, which is for TLS, and TLS is not decrypted yet"),
         (b"\n\r\r\n\0\0\0\0", "given is no file with keys that is known; docs/keys.md lists what can be read"),
         (TABLE.replace("9a9e", "9a9g").encode(), "given line 2: the columns must be hexadecimal digits"),
@@ -166,3 +167,12 @@ def test_files_of_all_formats_give_one_store_with_the_same_keys(shared, written)
 )
 def test_any_bytes_have_a_format_or_none(data):
     assert detect(data) is None or isinstance(detect(data), KeyFormat)
+
+
+@pytest.mark.parametrize(("data", "kind"), [(MIT_KEYTAB, "keytab"), (MIT_CACHES[18], "ccache")])
+def test_tickets_and_their_keys_go_into_the_store(tmp_path, data, kind):
+    path = tmp_path / "given"
+    path.write_bytes(data)
+    entries = getattr(load_keys(path), kind)
+    assert entries
+    assert all(str(path) in entry.provenance for entry in entries)

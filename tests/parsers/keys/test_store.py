@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.errors import UsageError
+from parsers.keys.keytab import KeytabEntry
 from parsers.keys.store import Credential, DirectionKeys, KeyStore, SessionKey
 
 HASH = "7cb40a23ee5118bafe1c12f51327bc26"
@@ -110,6 +111,7 @@ SECRETS = [
     Credential("bob", None, None, b"S3cretPasswordXX", "a test"),
     SessionKey(7, b"S3cretPasswordXX", "a test"),
     DirectionKeys(7, b"S3cretPasswordXX", b"S3cretPasswordYY", "a test"),
+    KeytabEntry("cifs/server", "REALM", 1, 18, b"S3cretPasswordXXS3cretPasswordYY", 0, "a test"),
 ]
 
 
@@ -125,7 +127,10 @@ def test_no_secret_shows():
         for shown in (repr(thing), str(thing), f"{thing}"):
             assert "S3cret" not in shown
             assert b"S3cret".hex() not in shown
-    assert repr(full_store()) == "KeyStore(2 credentials, 1 sessions with keys, 1 sessions with direction keys)"
+    assert repr(full_store()) == (
+        "KeyStore(2 credentials, 1 sessions with keys, 1 sessions with direction keys, 1 keys of keytabs, "
+        "0 cached tickets)"
+    )
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -156,10 +161,10 @@ def test_stores_are_merged_in_order():
     assert [credential.user for credential in store.credentials] == ["alice", "bob", "carol"]
     assert [key.provenance for key in store.session_keys_for(7)] == ["a test", "another"]
     assert list(other) == [Credential("carol", None, "x"), SessionKey(7, bytes(16), "another")]
-    assert len(list(store)) == 6
+    assert len(list(store)) == 7
 
 
 def test_a_store_merged_with_itself_has_everything_twice():
     store = full_store()
     store.merge(store)
-    assert sorted(secret.provenance for secret in store) == ["a test"] * 8
+    assert sorted(secret.provenance for secret in store) == ["a test"] * 10
