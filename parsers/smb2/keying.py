@@ -208,13 +208,13 @@ class KeyFinder:
         """
         channel = self.signer(session, connection, message)
         header = HEADER.parse(message)
+        is_channel = self.is_channel(session, connection)
         if header.is_response and header.status == 0:
-            return () if channel is None else (channel,)
+            return (channel,) if channel is not None and (is_channel or channel.verify(message)) else ()
         own = session.signer or self._first_signer(session, message)
         known = tuple(signer for signer in (own, channel) if signer is not None)
         # While one of the two is not known, that the other does not fit tells nothing.
-        both = len(known) == 2 and self.is_channel(session, connection)
-        return known if both or any(signer.verify(message) for signer in known) else ()
+        return known if (len(known) == 2 and is_channel) or any(signer.verify(message) for signer in known) else ()
 
     def _first_signer(self, session: Session, message: Buffer) -> Signer | None:
         if session.session_key is not None and session.dialect in _SMB2 and session.signing_key is not None:

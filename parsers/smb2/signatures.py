@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from parsers import ntstatus
 from parsers.smb2.crypto import Signer
 from parsers.smb2.header import Command, Flags
 from parsers.smb2.keying import KeyFinder
@@ -89,13 +90,17 @@ def _signed_requests(units: Units, messages: Messages, rows: Column) -> npt.NDAr
 def _find_echoes(units: Units, messages: Messages, answers: Column, requests: npt.NDArray[Any]) -> None:
     """A server that does not know the session has no key to sign with: it may echo the request's header, flag and all.
 
-    Samba does so. Such an answer is not a forgery, it is not signed at all.
+    Samba does so. Such an answer is not a forgery, it is not signed at all. Without the request nobody knows.
     """
     sent = set(requests.tolist())
+    asked = {(connection, message_id) for connection, message_id, _ in sent}
     columns = (
         units.connection[messages.unit[answers]],
         messages.header["message_id"][answers],
         messages.header["signature"][answers],
     )
-    echoes = [answer in sent for answer in zip(*(column.tolist() for column in columns), strict=True)]
-    messages.signature[answers[echoes]] = _NOT_COVERED
+    places = list(zip(*(column.tolist() for column in columns), strict=True))
+    messages.signature[answers[[place in sent for place in places]]] = _NOT_COVERED
+    unasked = answers[[place[:2] not in asked for place in places]]
+    deleted = messages.header["status"][unasked] == ntstatus.STATUS_USER_SESSION_DELETED
+    messages.signature[unasked[deleted]] = _NO_KEY

@@ -143,6 +143,8 @@ class SessionTracker:
                 _remember(connection.pending_setups, header.message_id, authentication)
             else:
                 self._setup_of_known(connection, header, request, authentication, frame)
+        if not authentication.new_session:
+            authentication.binding |= bool(request.flags & SessionSetupFlags.BINDING)
         if request.previous_session_id:
             authentication.previous_session_id = request.previous_session_id
         authentication.security_mode |= request.security_mode
@@ -219,9 +221,8 @@ class SessionTracker:
 
     def _begin(self, connection: SmbConnection, session_id: int, frame: int) -> Session:
         session = Session(len(self.sessions), session_id, connection, first_frame=frame)
-        session.dialect, session.cipher = connection.dialect, _cipher(connection)
-        session.signing_algorithm = connection.signing_algorithm
         session.channel_list.append(Channel(connection, None))
+        _take_negotiated(session, connection)
         self.sessions.append(session)
         connection.sessions.setdefault(session_id, []).append((frame, session))
         self._by_server[self._server_key(connection), session_id] = session
@@ -246,6 +247,9 @@ class SessionTracker:
             self._keys.describe(session, authentication)
             session.apply(Event.SETUP_SUCCEEDS, time)
             return
+        if session.connection is not connection:  # it was seen elsewhere before its set-up
+            session.connection, session.channel_list[0] = connection, Channel(connection, None)
+            _take_negotiated(session, connection)
         session.creation_time = authentication.started
         session.previous_session_id = authentication.previous_session_id
         session.is_guest = bool(response.session_flags & SessionFlags.IS_GUEST)
@@ -363,6 +367,11 @@ def _groups(values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.int6
     edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     for first, last in pairwise([0, *edges.tolist(), len(order)]):
         yield int(ordered[first]), order[first:last]
+
+
+def _take_negotiated(session: Session, connection: SmbConnection) -> None:
+    session.dialect, session.cipher = connection.dialect, _cipher(connection)
+    session.signing_algorithm = connection.signing_algorithm
 
 
 def _take_answer(authentication: Authentication, token: bytes) -> None:
