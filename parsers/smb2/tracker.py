@@ -25,6 +25,12 @@ from parsers.smb2.tree import TreeConnectRequest, TreeConnectResponse
 __all__ = ["NO_SESSION_IDS", "SessionTracker"]
 
 NO_SESSION_IDS = (0, 0xFFFF_FFFF_FFFF_FFFF)  # never given to a session (MS-SMB2 3.3.5.5.1)
+# The request was turned away before authentication: a valid session goes on (MS-SMB2 3.3.5.2.4, 3.3.5.5).
+_NOT_JUDGED = (
+    ntstatus.STATUS_REQUEST_NOT_ACCEPTED,
+    ntstatus.STATUS_ACCESS_DENIED,
+    ntstatus.STATUS_INVALID_PARAMETER,
+)
 _MAX_PENDING = 4096  # unanswered setups or tree connects of one connection; a real client has a handful
 
 
@@ -203,6 +209,8 @@ class SessionTracker:
         if authentication.binding:
             return
         self._keys.describe(session, authentication)
+        if authentication.reauthentication and header.status in _NOT_JUDGED:
+            return
         name = ntstatus.name(header.status)
         what = "re-authentication" if authentication.reauthentication else "logon"
         session.apply(Event.SETUP_FAILS, time, f"{what} refused ({name})")

@@ -278,6 +278,17 @@ def test_a_failed_authentication_removes_the_session(again):
     assert session.keys_proved is again
 
 
+@pytest.mark.parametrize("status", ["REQUEST_NOT_ACCEPTED", "ACCESS_DENIED", "INVALID_PARAMETER"])
+def test_a_re_authentication_that_is_turned_away_unread_leaves_the_session(status):
+    """MS-SMB2 3.3.5.5: what was never authenticated cannot have failed to authenticate."""
+    peers = Peers()
+    peers.negotiate()
+    peers.set_up(5)
+    peers.set_up(5, BOB, status=getattr(ntstatus, f"STATUS_{status}"))
+    session = only_session(peers)
+    assert (session.state, session.ended_by, session.reauthentications) == (State.VALID, None, 0)
+
+
 def test_a_refusal_of_the_first_leg_is_no_session():
     peers = Peers()
     peers.negotiate()
