@@ -7,7 +7,7 @@
 # PYTHON=python3.12 chooses the interpreter of a new .venv; SAMPLE=samples/NAME chooses the demo's capture.
 
 PYTHON ?= python3
-SAMPLE ?= $(firstword $(basename $(wildcard samples/*.pcapng)))
+SAMPLE ?= samples/ntlm_311_mixed_sessions
 BIN := .venv/bin
 
 # True when .venv holds this project and all that pyproject.toml asks for; `extras` names the optional groups.
