@@ -206,14 +206,15 @@ class SessionTracker:
             return
         connection.authentications.pop(session_id, None)
         session = self._session_of_setup(connection, authentication, session_id, frame)
-        if authentication.binding:
-            return
+        if not authentication.binding:
+            self._setup_refused(session, authentication, header.status, time)
+
+    def _setup_refused(self, session: Session, authentication: Authentication, status: int, time: int) -> None:
         self._keys.describe(session, authentication)
-        if authentication.reauthentication and header.status in _NOT_JUDGED:
+        if authentication.reauthentication and status in _NOT_JUDGED:
             return
-        name = ntstatus.name(header.status)
         what = "re-authentication" if authentication.reauthentication else "logon"
-        session.apply(Event.SETUP_FAILS, time, f"{what} refused ({name})")
+        session.apply(Event.SETUP_FAILS, time, f"{what} refused ({ntstatus.name(status)})")
 
     def _session_of_setup(
         self, connection: SmbConnection, authentication: Authentication, session_id: int, frame: int
@@ -225,6 +226,7 @@ class SessionTracker:
             else:
                 authentication.session = self.session_of(connection, session_id, frame)
         assert authentication.session is not None  # callers have excluded the ids that name no session
+        authentication.session.setup_begun |= not authentication.binding
         return authentication.session
 
     def _begin(self, connection: SmbConnection, session_id: int, frame: int) -> Session:
