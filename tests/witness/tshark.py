@@ -106,7 +106,9 @@ def _header_flags(values: dict[str, tuple[str, ...]]) -> Iterator[int]:
 def _header_statuses(values: dict[str, tuple[str, ...]]) -> Iterator[str]:
     """The Status of each response: the AAPL context of a CREATE response (its "resolve id") has one of that name."""
     flags = list(_header_flags(values))
-    responses = [command for command, flag in zip(values["smb2.cmd"], flags, strict=True) if flag & Flags.SERVER_TO_REDIR]
+    responses = [
+        command for command, flag in zip(values["smb2.cmd"], flags, strict=True) if flag & Flags.SERVER_TO_REDIR
+    ]
     creates = [int(command) == Command.CREATE for command in responses]
     extra = len(values["smb2.nt_status"]) - len(responses)
     assert extra in (0, sum(creates))
