@@ -88,13 +88,15 @@ class _Run:
                 continue
             self._last_time = max(self._last_time or 0, int(block.time.max()))
             segments = self._segments.decode(block)
-            batch = self._smb2.feed(self._route(self._tracker.feed(segments)))
-            for sink in self._sinks:
-                sink(block, segments, batch)
-        for batch in (self._smb2.feed(self._route(self._tracker.finish())), self._smb2.finish()):
-            for sink in self._sinks:
-                sink(None, None, batch)
+            self._show(block, segments, self._smb2.feed(self._route(self._tracker.feed(segments))))
+        # One after the other: the second reuses the memory of the first.
+        self._show(None, None, self._smb2.feed(self._route(self._tracker.finish())))
+        self._show(None, None, self._smb2.finish())
         return self._result()
+
+    def _show(self, block: PacketBlock | None, segments: Segments | None, batch: Batch) -> None:
+        for sink in self._sinks:
+            sink(block, segments, batch)
 
     def _route(self, deliveries: list[Delivery]) -> list[Delivery]:
         """What goes to SMB2; everything else is only counted."""

@@ -27,6 +27,7 @@ class Rule(NamedTuple):
 
 BASE = (
     "parsers.errors",
+    "parsers.secret",
     "parsers.enums",
     "parsers.times",
     "parsers.verdicts",

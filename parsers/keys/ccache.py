@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parsers.errors import ParseError, UsageError
-from parsers.keys.secret import Secret
 from parsers.reader import Reader
+from parsers.secret import Secret
 from parsers.times import NANOSECONDS
 
 __all__ = ["MAX_CREDENTIALS", "CcacheCredential", "load", "parse"]

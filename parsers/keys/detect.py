@@ -1,6 +1,10 @@
-"""Any file with keys -> a store. What kind of file it is shows in its content, never in its name."""
+"""Any file with keys -> a store. What kind of file it is shows in its content, never in its name.
+
+A key file may name other files, of any kind; they are read with it.
+"""
 
 import codecs
+import os
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -11,6 +15,7 @@ from parsers.keys import ccache, hash_list, keytab, linux_dump, samba_log, toml,
 from parsers.keys.ccache import CcacheCredential
 from parsers.keys.keytab import KeytabEntry
 from parsers.keys.store import KeyStore
+from parsers.keys.toml import FileReference, KeyFile
 
 __all__ = ["KeyFormat", "detect", "load_keys"]
 
@@ -49,6 +54,7 @@ _TICKETS: dict[KeyFormat, Callable[[bytes, str], Sequence[KeytabEntry | CcacheCr
     KeyFormat.KEYTAB: keytab.parse,
     KeyFormat.CCACHE: ccache.parse,
 }
+_KINDS = {"keytab": KeyFormat.KEYTAB, "ccache": KeyFormat.CCACHE}  # what tables of a key file promise
 _PARSERS = {
     KeyFormat.WIRESHARK: wireshark.parse,
     KeyFormat.SAMBA_LOG: samba_log.parse,
@@ -58,23 +64,45 @@ _PARSERS = {
 
 
 def load_keys(path: Path | str) -> KeyStore:
-    """The keys in a file of any format that is known.
+    """The keys in a file of any format that is known, and in the files that it names; each of these is read once.
 
     Raises:
-        UsageError: it cannot be read, is larger than 32 MiB, is of no format that is known or of one whose keys are not
-            used here, or a line of it is wrong; the message says which, and shows no secret.
+        UsageError: a file cannot be read, is larger than 32 MiB, is of no format that is known or of one whose keys are
+            not used here, or a line of it is wrong; the message says which, and shows no secret.
     """
+    store = KeyStore()
+    waiting = [FileReference(Path(path), toml.IMPORT, "")]
+    known = {os.path.realpath(path)}
+    for reference in waiting:  # which grows
+        try:
+            found = _load(reference)
+        except UsageError as error:
+            raise UsageError(f"{reference.where}: {error}" if reference.where else str(error)) from error
+        store.merge(found.store)
+        for named in found.references:
+            if os.path.realpath(named.path) not in known:
+                known.add(os.path.realpath(named.path))
+                waiting.append(named)
+    return store
+
+
+def _load(reference: FileReference) -> KeyFile:
+    """What one file says."""
+    path = reference.path
     data = _read(path)
     found = detect(data)
     if found is None:
         raise UsageError(f"{path} is no file with keys that is known; docs/keys.md lists what can be read")
+    expected = _KINDS.get(reference.kind, found)
+    if found is not expected:
+        raise UsageError(f"{path} is {found.value}, not {expected.value}: name it in [[{toml.IMPORT}]]")
     if found is KeyFormat.TOML:
         return toml.parse(data, path)
     if found is KeyFormat.NSS_KEY_LOG:
         raise UsageError(f"{path} is {found.value}, and TLS is not decrypted yet")
     if found in _TICKETS:
-        return _tickets(found, data, path)
-    return _PARSERS[found](_lines(data), str(path))
+        return KeyFile(_tickets(found, data, path))
+    return KeyFile(_PARSERS[found](_lines(data), str(path)))
 
 
 def _tickets(kind: KeyFormat, data: bytes, path: Path | str) -> KeyStore:

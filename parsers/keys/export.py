@@ -1,9 +1,9 @@
 """Writes session keys to files that only their owner can read, for this program and for Wireshark."""
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from parsers.errors import UsageError
 from parsers.keys import wireshark
@@ -12,8 +12,6 @@ __all__ = ["write_toml", "write_wireshark"]
 
 Session = tuple[int, bytes | None, bytes | None, bytes | None]
 """Session id, session key, client-to-server key, server-to-client key; None for what there is not."""
-
-_OWNER_ONLY = 0o600
 
 
 def write_toml(path: Path | str, sessions: Iterable[Session]) -> None:
@@ -44,16 +42,22 @@ def _with_keys(sessions: Iterable[Session]) -> Iterable[Session]:
 
 
 def _write(path: Path | str, text: str) -> None:
+    """Write for the owner alone, all or nothing: what was there stays until the new file is complete."""
+    target = Path(os.path.realpath(path))
     try:
-        with open(path, "w", encoding="utf-8", newline="\n", opener=_open_for_owner) as file:
-            file.write(text)
+        if target.exists() and not target.is_file():  # a device or a pipe, which is written to as it is
+            target.write_text(text, encoding="utf-8", newline="\n")
+            return
+        # Created with the mode 0600, whatever the umask is.
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            new = Path(file.name)
+            try:
+                file.write(text)
+                file.flush()
+                new.replace(target)
+            finally:
+                new.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from error
-
-
-def _open_for_owner(path: str, flags: int) -> int:
-    """Open for the owner alone, also a file that others could read until now; it is still empty then."""
-    descriptor = os.open(path, flags, _OWNER_ONLY)
-    if os.chmod in os.supports_fd and stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.chmod(descriptor, _OWNER_ONLY)
-    return descriptor

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from parsers.errors import ParseError, UsageError
-from parsers.keys.secret import Secret
 from parsers.reader import Reader
+from parsers.secret import Secret
 from parsers.times import NANOSECONDS
 
 __all__ = ["MAX_ENTRIES", "KeytabEntry", "load", "parse"]

@@ -13,9 +13,9 @@ from typing import TypeAlias
 from parsers.errors import UsageError
 from parsers.keys.ccache import CcacheCredential
 from parsers.keys.keytab import KeytabEntry
-from parsers.keys.secret import Secret
+from parsers.secret import Secret
 
-__all__ = ["Credential", "DirectionKeys", "KeyStore", "SessionKey"]
+__all__ = ["AnySecret", "Credential", "DirectionKeys", "KeyStore", "SessionKey"]
 
 NT_HASH_SIZE = 16
 KEY_SIZES = (16, 32)
@@ -46,6 +46,11 @@ class Credential(Secret):
             raise UsageError(
                 f"the NT hash of user {self.user} has {len(self.nt_hash)} bytes; it must have {NT_HASH_SIZE}"
             )
+
+    @property
+    def account(self) -> str:
+        r"""`DOMAIN\user`, or the user alone where the domain may be any."""
+        return self.user if self.domain is None else f"{self.domain}\\{self.user}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,31 @@
-"""The key file: TOML with `[[user]]` and `[[session]]` tables. docs/keys.md shows it to users.
+"""The key file: TOML with secrets of users and sessions, and names of other files. docs/keys.md shows it to users.
 
-Every mistake in it is a `UsageError` that names the line.
+Every mistake in it is a `UsageError` that names the line. The other files are for the caller to read.
 """
 
 import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from parsers.errors import UsageError
 from parsers.keys.store import Credential, DirectionKeys, KeyStore, SessionKey
 
-__all__ = ["load", "parse"]
+__all__ = ["IMPORT", "FileReference", "KeyFile", "parse"]
+
+IMPORT = "import"
+"""The table that names a file of any format."""
 
 _KNOWN = {
     "user": ("name", "domain", "password", "nt_hash"),
     "session": ("id", "key", "client_to_server", "server_to_client"),
+    "keytab": ("path",),
+    "ccache": ("path",),
+    IMPORT: ("path",),
 }
+_FOR_TLS = ("keylog", "rsa")
 _HEADER = re.compile(r"""\s*\[\[?\s*["']?([A-Za-z0-9_-]+)""")
 _KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
 _DECODE_ERROR = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
@@ -26,25 +33,29 @@ _HEX_ID = re.compile("0[xX][0-9a-fA-F]{1,16}")
 _HEX = re.compile("(?:[0-9a-fA-F]{2} *)+")
 
 
-def load(path: Path | str) -> KeyStore:
-    """The keys in a file.
+@dataclass(frozen=True, slots=True)
+class FileReference:
+    """Another file that a key file names: `kind` is the name of the table, `where` says in which line it stands."""
+
+    path: Path
+    kind: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """What a key file says."""
+
+    store: KeyStore = field(default_factory=KeyStore)
+    references: list[FileReference] = field(default_factory=list)
+
+
+def parse(data: bytes, path: Path | str) -> KeyFile:
+    """What the bytes of a file say; `path` names it in provenance and errors, and is where relative paths begin.
 
     Raises:
-        UsageError: it cannot be read, is not TOML, or says something that is not understood; the message names the
-            line, and shows no secret.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from error
-    return parse(data, path)
-
-
-def parse(data: bytes, path: Path | str) -> KeyStore:
-    """The keys in the bytes of a file; `path` names it in provenance and errors.
-
-    Raises:
-        UsageError: as `load`.
+        UsageError: it is not TOML, or says something that is not understood; the message names the line, and shows no
+            secret.
     """
     path = Path(path)
     try:
@@ -59,20 +70,20 @@ def parse(data: bytes, path: Path | str) -> KeyStore:
     except RecursionError:
         raise UsageError(f"the key file {path} is nested too deeply") from None
     lines = _line_numbers(text)
-    store = KeyStore()
+    found = KeyFile()
     for name, content in document.items():
-        _Table(path, lines, name, 0, {}).check_name("table", name, _KNOWN)
+        _Table(path, lines, name, 0, {}).check_table()
         if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
             line = lines.get((name, 0, ""), lines.get(("", 0, name), 1))
             raise UsageError(f"{path} line {line}: write [[{name}]], in double brackets, above each {name}")
         for place, entry in enumerate(content):
-            _add(store, _Table(path, lines, name, place, entry))
-    return store
+            _add(found, _Table(path, lines, name, place, entry))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One `[[user]]` or `[[session]]`, and where it stands in the file."""
+    """One `[[user]]` or another, and where it stands in the file."""
 
     path: Path
     lines: dict[tuple[str, int, str], int]
@@ -91,7 +102,13 @@ class _Table:
         """The mistake at `key`."""
         return UsageError(f"{self.where(key)}: {message}")
 
-    def check_name(self, kind: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
+    def check_table(self) -> None:
+        """Raise unless tables of this name are known."""
+        if self.name in _FOR_TLS:
+            raise self.error("", f"[[{self.name}]] is for TLS, which is not decrypted yet: take it out")
+        self.check_name("table", self.name, tuple(_KNOWN))
+
+    def check_name(self, kind: str, found: str, known: tuple[str, ...]) -> None:
         """Raise unless `found` is one of the `known` names."""
         if found not in known:
             nearest = difflib.get_close_matches(found.lower(), known, n=1, cutoff=0.5)
@@ -130,13 +147,22 @@ class _Table:
         raise self.error("id", 'id must be written like "0x0000281cac000069", or be a number without quotes')
 
 
-def _add(store: KeyStore, table: _Table) -> None:
+def _add(found: KeyFile, table: _Table) -> None:
     for key in table.content:
         table.check_name("key", key, _KNOWN[table.name])
     if table.name == "user":
-        _add_user(store, table)
+        _add_user(found.store, table)
+    elif table.name == "session":
+        _add_session(found.store, table)
     else:
-        _add_session(store, table)
+        found.references.append(_reference(table))
+
+
+def _reference(table: _Table) -> FileReference:
+    path = table.text("path")
+    if not path:
+        raise table.error("path", f'a {table.name} needs the path of a file: path = "..."')
+    return FileReference(table.path.parent / path, table.name, table.where("path"))
 
 
 def _add_user(store: KeyStore, table: _Table) -> None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from parsers.enums import OpenEnum
 from parsers.errors import ParseError, SessionscopeError, UnsupportedError, UsageError
 from parsers.layout import Buffer
+from parsers.secret import Secret
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.header import HEADER_SIZE, Command, Flags
 from parsers.smb2.transform import (
@@ -93,7 +94,7 @@ class Derivation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionKeys:
+class SessionKeys(Secret):
     """The keys of one session, or of one channel (of which only `signing` counts).
 
     The directions are absolute: `client_to_server` is EncryptionKey on the client and DecryptionKey on the server.
@@ -225,7 +226,7 @@ _CANCEL = Command.CANCEL.to_bytes(2, "little")
 _SERVER_TO_REDIR = int(Flags.SERVER_TO_REDIR)  # a plain number: an enumeration member costs 0.2 us a message
 
 
-class Signer:
+class Signer(Secret):
     """Computes and checks signatures with one key (MS-SMB2 3.1.4.1, 3.1.5.1).
 
     MessageId, role and CANCEL, which make the nonce of AES-GMAC, are read from the message's own header.
@@ -301,7 +302,7 @@ def signature(*, algorithm: int, key: bytes, message: Buffer) -> bytes:
 # ----------------------------------------------------------------------------------------------- encryption
 
 
-class Decryptor:
+class Decryptor(Secret):
     """Opens transform messages with the key of one direction (MS-SMB2 2.2.41, 3.1.4.3).
 
     The tag stands in the header, the ciphers want it behind the ciphertext: that is all the work here.

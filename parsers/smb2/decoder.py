@@ -21,10 +21,11 @@ from parsers.smb2.keying import KeyFinder
 from parsers.smb2.ledger import Ledger, Undecoded
 from parsers.smb2.messages import DECRYPTIONS, SIGNATURES, Fault, Messages, Units, split_units
 from parsers.smb2.multiprotocol import MultiProtocolNegotiateRequest
-from parsers.smb2.session import SmbConnection
+from parsers.smb2.session import Session, SmbConnection
 from parsers.smb2.signatures import SIGNED_REQUEST, verify_signatures
 from parsers.smb2.state import Event, State
 from parsers.smb2.tracker import NO_SESSION_IDS, SessionTracker
+from parsers.smb2.transfers import Transfers, find_transfers
 from parsers.smb2.transform import TRANSFORM_HEADER
 from parsers.transport.connections import CLIENT, Connection, Delivery
 from parsers.verdicts import Decryption, Signature
@@ -48,13 +49,19 @@ _SMB1_NEGOTIATE = 0x72
 class Batch:
     """What one block gave. `arena` is reused: everything that is to be kept has to be copied.
 
-    `exchanges` is the table of the whole capture; a sink may take what has been answered out of it.
+    `exchanges` is the table of the whole capture; a sink may take what has been answered out of it. `sessions` are all
+    of the capture so far, by number.
     """
 
     arena: memoryview
     units: Units
     messages: Messages
     exchanges: ExchangeTable
+    sessions: list[Session]
+
+    def transfers(self) -> Transfers:
+        """The data that READ and WRITE moved in this block."""
+        return find_transfers(self.arena, self.messages, self.exchanges.block)
 
 
 @dataclass(slots=True)
@@ -152,7 +159,7 @@ class Smb2Decoder:
         )
         self.exchanges.feed(arena, units, messages)
         self.ledger.count_decoded(units, messages)
-        return Batch(arena, units, messages, self.exchanges)
+        return Batch(arena, units, messages, self.exchanges, self.tracker.sessions)
 
     # ------------------------------------------------------------------------------------ messages
 

@@ -3,6 +3,7 @@
 Messages come block by block; requests without a final answer wait for the next block. Each request is one row.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ from parsers.smb2.create import CREATE_REQUEST, CREATE_RESPONSE
 from parsers.smb2.header import HEADER_SIZE, Command, Flags
 from parsers.smb2.messages import Messages, Units
 from parsers.smb2.names import NameTable
-from parsers.smb2.opens import OpenTable, gather_file_ids
+from parsers.smb2.opens import NO_OFFSET, OpenTable, gather_file_ids, gather_file_offsets
 from parsers.smb2.pairing import latest_before
 from parsers.smb2.read_write import READ_RESPONSE, WRITE_RESPONSE
 from parsers.times import NANOSECONDS
 
-__all__ = ["EXCHANGE", "UNSOLICITED", "ExchangeTable"]
+__all__ = ["EXCHANGE", "NO_AMOUNT", "UNSOLICITED", "BlockExchanges", "ExchangeTable"]
 
 Column = npt.NDArray[np.int64]
 
@@ -29,18 +30,42 @@ EXCHANGE = np.dtype(
         ("command", "u2"), ("name", "i4"), ("open", "i4"), ("request_frame", "i8"), ("response_frame", "i8"),
         ("request_time", "i8"), ("request_complete", "i8"), ("response_time", "i8"), ("status", "u4"),
         ("pending_time", "i8"), ("async_id", "u8"), ("credit_charge", "u2"), ("request_length", "u4"),
-        ("response_length", "u4"),
+        ("response_length", "u4"), ("file_offset", "u8"), ("transferred", "u4"),
     ]
 )  # fmt: skip
-"""One exchange. A frame of 0 is a message that was not seen; `pending_time` is the interim response's, or 0."""
+"""One exchange. A frame of 0 is a message that was not seen; `pending_time` is the interim response's, or 0.
+
+`file_offset` is the Offset of a READ or WRITE request, `transferred` how many bytes its answer says were moved; else
+they are `NO_OFFSET` and `NO_AMOUNT`.
+"""
+
+NO_AMOUNT = 0xFFFF_FFFF
 
 _EARLY = 10 * NANOSECONDS  # how long an answer waits for a request that the capture shows later
 UNSOLICITED = 0xFFFF_FFFF_FFFF_FFFF  # MessageId of break notifications (MS-SMB2 3.3.4.6)
 _OK = (ntstatus.STATUS_SUCCESS, ntstatus.STATUS_BUFFER_OVERFLOW)
 
 
+@dataclass(frozen=True, slots=True)
+class BlockExchanges:
+    """Which exchanges the messages of one block belong to.
+
+    `rows` are all that were open in the block, as it left them. `requests` and `responses` are rows of its messages,
+    `asked` and `answered` the place in `rows` of each; only final responses are there.
+    """
+
+    rows: npt.NDArray[Any]
+    requests: Column
+    asked: Column
+    responses: Column
+    answered: Column
+
+
 class ExchangeTable:
-    """All exchanges of a capture, the opens they made, and the file names they used."""
+    """All exchanges of a capture, the opens they made, and the file names they used.
+
+    `block` is of the messages that were fed last.
+    """
 
     def __init__(self) -> None:
         self.names = NameTable()
@@ -48,6 +73,7 @@ class ExchangeTable:
         self._done: list[npt.NDArray[Any]] = []
         self._waiting = np.empty(0, EXCHANGE)
         self._early = np.empty(0, EXCHANGE)
+        self.block = BlockExchanges(self._waiting, *(np.empty(0, np.int64) for _ in range(4)))
 
     @property
     def answered(self) -> npt.NDArray[Any]:
@@ -76,6 +102,7 @@ class ExchangeTable:
         waiting = len(self._waiting)
         active = join_tables([self._waiting, _begin(messages, units, requests)])
         self._name_creates(arena, messages, requests, active["name"][waiting:])
+        active["file_offset"][waiting:] = gather_file_offsets(arena, messages, requests)
         answered = _pair(active, waiting, messages, units, requests, responses)
         alone = np.flatnonzero((answered < 0) & final)
         answered[alone] = len(active) + np.arange(len(alone))
@@ -87,12 +114,14 @@ class ExchangeTable:
         is_done = np.zeros(len(active), np.bool_)
         is_done[answered[final]] = True
         is_done[asked:] = False
-        self._meet_early(active[waiting:asked], is_done[waiting:asked])
+        late = waiting + self._meet_early(active[waiting:asked], is_done[waiting:asked])
         self._follow_opens(arena, units, messages, requests, active, waiting, responses[final], answered[final])
+        self._count_bytes(active, np.concatenate([answered[final], late]))
         messages.name[responses] = active["name"][answered]
         self._keep_early(active[asked:])
         self._done.append(take_rows(active, is_done))
         self._waiting = take_rows(active[:asked], ~is_done[:asked])
+        self.block = BlockExchanges(active, requests, np.arange(waiting, asked), responses[final], answered[final])
 
     def _follow_opens(
         self,
@@ -115,16 +144,19 @@ class ExchangeTable:
         self._finish_opens(arena, messages, finals, answered, active)
         self.opens.end_block(new_opens)
 
-    def _meet_early(self, asked: npt.NDArray[Any], is_done: npt.NDArray[np.bool_]) -> None:
+    def _meet_early(self, asked: npt.NDArray[Any], is_done: npt.NDArray[np.bool_]) -> Column:
         """A request that was held back behind a hole may come in a later block than its answer.
 
         Args:
             asked: exchanges of the block's requests.
             is_done: whether they have an answer; filled here.
+
+        Returns:
+            The rows of `asked` whose answers had no file before.
         """
         early = self._early
         if len(early) == 0:
-            return
+            return np.empty(0, np.int64)
         rows = np.flatnonzero(~is_done)
         keys = (
             np.concatenate([early["message_id"], asked["message_id"][rows]]),
@@ -133,13 +165,15 @@ class ExchangeTable:
         is_answer = np.arange(len(keys[0])) < len(early)
         found = latest_before(keys, np.zeros(len(keys[0]), np.int64), is_answer)[len(early) :]
         rows, found = rows[found >= 0], found[found >= 0]
-        for name in ("response_frame", "response_time", "response_length", "status"):
+        for name in ("response_frame", "response_time", "response_length", "status", "transferred"):
             asked[name][rows] = early[name][found]
-        made = early["open"][found] >= 0  # by a CREATE
+        made = early["open"][found] >= 0  # by a CREATE, or one before them in their compound
         asked["open"][rows[made]] = early["open"][found[made]]
-        self.opens.rows["name"][asked["open"][rows[made]]] = asked["name"][rows[made]]
+        created = rows[made & (asked["command"][rows] == Command.CREATE)]
+        self.opens.rows["name"][asked["open"][created]] = asked["name"][created]
         is_done[rows] = True
         self._early = np.delete(early, found)
+        return rows[~made]
 
     def _keep_early(self, unasked: npt.NDArray[Any]) -> None:
         """Keep answers without a request for a while."""
@@ -218,19 +252,26 @@ class ExchangeTable:
         """CLOSE ends an open; READ and WRITE move bytes."""
         numbers = active["open"][answered].astype(np.int64)
         command, status = messages.header["command"][finals], messages.header["status"][finals]
-        success = (numbers >= 0) & np.isin(status, _OK)
-        closed = success & (command == Command.CLOSE)
+        success = np.isin(status, _OK)
+        closed = success & (numbers >= 0) & (command == Command.CLOSE)
         times, frames = active["response_time"][answered], active["response_frame"][answered]
         self.opens.close(numbers[closed], times[closed], frames[closed])
-        for kind, layout, field, column in (
-            (Command.READ, READ_RESPONSE, "data_length", "bytes_read"),
-            (Command.WRITE, WRITE_RESPONSE, "count", "bytes_written"),
+        for kind, layout, field in (
+            (Command.READ, READ_RESPONSE, "data_length"),
+            (Command.WRITE, WRITE_RESPONSE, "count"),
         ):
             moved = np.flatnonzero(success & (command == kind))
             body = messages.offset[finals[moved]] + HEADER_SIZE
             moved = moved[body + layout.size <= messages.end[finals[moved]]]
             amounts = layout.gather(arena, messages.offset[finals[moved]] + HEADER_SIZE)[field]
-            self.opens.transfer(column, numbers[moved], amounts.astype(np.int64))
+            active["transferred"][answered[moved]] = amounts
+
+    def _count_bytes(self, active: npt.NDArray[Any], answered: Column) -> None:
+        """Add what the given exchanges have moved to their opens."""
+        rows = answered[(active["transferred"][answered] != NO_AMOUNT) & (active["open"][answered] >= 0)]
+        for kind, column in ((Command.READ, "bytes_read"), (Command.WRITE, "bytes_written")):
+            moved = rows[active["command"][rows] == kind]
+            self.opens.transfer(column, active["open"][moved], active["transferred"][moved].astype(np.int64))
 
 
 def _begin(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
@@ -241,7 +282,7 @@ def _begin(messages: Messages, units: Units, rows: Column) -> npt.NDArray[Any]:
         new[name] = header[name]
     new["tree_id"] = header["async_id"] >> np.uint64(32)
     new["connection"], new["session"] = units.connection[unit], messages.session[rows]
-    new["name"], new["open"] = -1, -1
+    new["name"], new["open"], new["file_offset"], new["transferred"] = -1, -1, NO_OFFSET, NO_AMOUNT
     new["request_frame"] = units.last_frame[unit]
     new["request_time"], new["request_complete"] = units.first_time[unit], units.last_time[unit]
     new["request_length"] = messages.end[rows] - messages.offset[rows]

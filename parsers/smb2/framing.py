@@ -26,6 +26,7 @@ _LARGEST = 0xFFFFFF
 _WORTH_A_RUN = 4  # pieces; fewer are followed one by one, and then some more before runs are tried again
 _SINGLE_STEPS = 64
 _NOT_AT_BOUNDARY = "not at a message boundary"
+_REST = "rest of a message that lost bytes"
 _IDS = np.array([0x424D53FE, 0x424D53FD, 0x424D53FC, 0x424D53FF], np.uint32)
 
 Column = npt.NDArray[np.int64]
@@ -79,6 +80,11 @@ class _Map:
         return np.searchsorted(self.start, offsets, side="right") - 1
 
 
+# Empty results: a capture with a snap length gives one for each packet.
+_NO_FRAMES = Frames(*[_NOTHING] * len(Frames.__slots__))
+_NO_PLACES = _Map(*[_NOTHING] * len(_Map.__slots__))
+
+
 class Framer:
     """One direction of one SMB connection. `control` counts bytes of session control packets (RFC 1002 4.3)."""
 
@@ -87,7 +93,7 @@ class Framer:
         self.skipped: list[Skipped] = []
         self._at_boundary = at_boundary
         self._carry = bytearray()
-        self._carry_map = _no_places()
+        self._carry_map = _NO_PLACES
         self._position = 0  # stream position of the first carried byte, or of the next one expected
         self._boundary: int | None = None  # where a message that lost bytes must end
         self._skipping = False  # whether nothing has been framed since the last of `skipped`
@@ -106,6 +112,10 @@ class Framer:
         incomplete = self._gap(position, arena, start)
         if self._is_still_unfinished(run):
             self._extend_carry(run)
+            return incomplete
+        if self._boundary is not None and position + run.size < self._boundary:
+            self._skip(position, run.size, int(run.frame[0]), _REST)
+            self._position = position + run.size
             return incomplete
         region = start + int(incomplete.present.sum())
         carried = len(self._carry)
@@ -148,7 +158,7 @@ class Framer:
     def _gap(self, position: int, arena: memoryview, start: int) -> Frames:
         """Note that bytes are missing before `position`, if they are."""
         if position == self._position + len(self._carry):
-            return _no_frames()
+            return _NO_FRAMES
         expected_end = self._expected_end()
         incomplete = self._abandon(arena, start, "bytes are missing inside of this message")
         self._position = position
@@ -167,12 +177,12 @@ class Framer:
     def _abandon(self, arena: memoryview, start: int, reason: str) -> Frames:
         """Give up the carried bytes; if they begin a message, return what is there of it."""
         carry, places = self._carry, self._carry_map
-        self._carry, self._carry_map = bytearray(), _no_places()
+        self._carry, self._carry_map = bytearray(), _NO_PLACES
         if not carry:
-            return _no_frames()
+            return _NO_FRAMES
         self._skip(self._position, len(carry), int(places.frame[-1]), reason if self._at_boundary else _NOT_AT_BOUNDARY)
         if not self._at_boundary or not looks_like_message(carry):
-            return _no_frames()
+            return _NO_FRAMES
         self._skipping = False
         present = len(carry) - PREFIX
         arena[start : start + present] = carry[PREFIX:]
@@ -186,12 +196,13 @@ class Framer:
         """All whole messages between `region` and `end`, and where the rest begins."""
         starts: list[Column] = []
         at = self._skip_remainder(region, end, places)
-        steps = _Steps(arena, places.start, end)
+        steps: _Steps | None = None
         while True:
             if not self._at_boundary:
                 at = self._search(arena, at, end, region, places)
                 if not self._at_boundary:
                     break
+            steps = steps or _Steps(arena, places.start, end)
             found, at = _walk_valid(arena, at, end, steps)
             starts += found
             self._skipping &= not found
@@ -205,7 +216,7 @@ class Framer:
         if self._boundary is None:
             return region
         stop = min(region + self._boundary - self._position, end)
-        self._skip(self._position, stop - region, int(places.frame[0]), "rest of a message that lost bytes")
+        self._skip(self._position, stop - region, int(places.frame[0]), _REST)
         if stop - region == self._boundary - self._position:
             self._boundary, self._at_boundary = None, True
         return stop
@@ -233,7 +244,7 @@ class Framer:
     def _collect(self, arena: memoryview, at: Column, region: int, places: _Map) -> Frames:
         """Columns of the messages whose prefixes stand at `at`; session control packets are left out."""
         if len(at) == 0:
-            return _no_frames()
+            return _NO_FRAMES
         prefix = everywhere(arena, ">u4")[at].astype(np.int64)
         length = prefix & 0xFFFFFF
         message = prefix >> 24 == _SESSION_MESSAGE
@@ -256,7 +267,7 @@ class Framer:
         self._position += rest - region
         self._carry = bytearray(arena[rest:end])
         if rest == end:
-            self._carry_map = _no_places()
+            self._carry_map = _NO_PLACES
             return
         row = int(places.rows(np.array([rest]))[0])
         start = np.maximum(places.start[row:] - rest, 0)
@@ -394,14 +405,6 @@ def _find_message(arena: memoryview, at: int, end: int) -> int | None:
         if looks_like_message(arena[start:end]):
             return start
         at = start + 1
-
-
-def _no_places() -> _Map:
-    return _Map(*(np.empty(0, np.int64) for _ in range(3)))
-
-
-def _no_frames() -> Frames:
-    return Frames(*(np.empty(0, np.int64) for _ in range(8)))
 
 
 def _join(first: Frames, second: Frames) -> Frames:

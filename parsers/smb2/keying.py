@@ -22,14 +22,14 @@ from parsers.smb2.crypto import (
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.header import HEADER
 from parsers.smb2.logon import Logon
-from parsers.smb2.session import Authentication, Candidate, Channel, Session, SmbConnection
-from parsers.smb2.state import State
+from parsers.smb2.session import SIGNATURE, TAG, Authentication, Candidate, Channel, Session, SmbConnection
 from parsers.verdicts import Decryption
 
 __all__ = ["KeyFinder"]
 
 _KNOWN_ALGORITHMS = (SigningAlgorithm.HMAC_SHA256, SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC)
 _SMB2 = (Dialect.SMB_2_0_2, Dialect.SMB_2_1)
+_BEFORE_3_1_1 = (*_SMB2, Dialect.SMB_3_0, Dialect.SMB_3_0_2)
 _CIPHERS_BY_KEY_SIZE = {16: (Cipher.AES_128_GCM, Cipher.AES_128_CCM), 32: (Cipher.AES_256_GCM, Cipher.AES_256_CCM)}
 _CLIENT = 0
 
@@ -60,10 +60,9 @@ class KeyFinder:
             if session.cipher in ciphers:
                 ciphers = (session.cipher,)
             keys = SessionKeys(b"", b"", given.client_to_server, given.server_to_client)
-            session.candidates.append(Candidate(keys, given.provenance, ciphers, ()))
-        if session.dialect is None:
-            for key in self._store.session_keys_for(session.session_id):
-                self._add_without_handshake(session, key.key, key.provenance)
+            session.candidates.append(Candidate(keys, given.provenance, ciphers, (), source=given))
+        if session.dialect is None or session.dialect in _BEFORE_3_1_1:
+            self._add_session_keys(session, None)
 
     def prepare(self, session: Session, authentication: Authentication) -> None:
         """Collect the candidates of a session that has just been set up."""
@@ -71,41 +70,54 @@ class KeyFinder:
             kind = "anonymous" if session.is_anonymous else "guest"
             session.complaints.append(f"{kind} session: it has no keys")
         preauth = authentication.preauth_hash or None
-        for given in self._store.session_keys_for(session.session_id):
-            self._add_derived(session, given.key, preauth, given.provenance)
+        missing = _missing_of_handshake(session, preauth)
+        session.complaints += [missing] if missing else []
+        if session.dialect is not None and session.dialect not in _BEFORE_3_1_1:  # those were tried from the beginning
+            self._add_session_keys(session, preauth)
         found = Logon.of(authentication, self._store).key
         if isinstance(found, Unproven):
-            session.complaints.append(found.reason)
-            session.complaint_verdict = found.verdict
+            is_said = missing and session.dialect is not None and found.verdict is Decryption.NO_HANDSHAKE
+            session.complaints += [] if is_said else [found.reason]
+            session.complaint_verdict = Decryption.NO_HANDSHAKE if missing else found.verdict
             return
-        self._add_derived(session, found.key, preauth, f"{found.provenance}, proved by {found.proof}")
+        session.prove(found.source, found.proof)
+        note = f"{found.provenance}, proved by {found.proof}"
+        self._add(session, preauth, found.key, note, found.source, found.proof)
         if session.candidates and session.dialect in _SMB2:
             # Nothing is derived in these dialects: what proved the password has proved the session's keys.
             self._adopt(session, session.candidates[-1])
 
-    def _add_without_handshake(self, session: Session, key: bytes, provenance: str) -> None:
-        """The dialect is unknown: 2.x and 3.0.x need the session key alone, 3.1.1 needs the handshake too."""
-        middle = derive_keys(dialect=Dialect.SMB_3_0, session_key=key)
-        old = derive_keys(dialect=Dialect.SMB_2_1, session_key=key)
-        session.candidates.append(
-            Candidate(middle, provenance, (Cipher.AES_128_CCM,), (SigningAlgorithm.AES_CMAC,), key)
-        )
-        session.candidates.append(Candidate(old, provenance, (), (SigningAlgorithm.HMAC_SHA256,), key))
+    def _add_session_keys(self, session: Session, preauth: bytes | None) -> None:
+        for given in self._store.session_keys_for(session.session_id):
+            self._add(session, preauth, given.key, given.provenance, given)
 
-    def _add_derived(self, session: Session, key: bytes, preauth: bytes | None, provenance: str) -> None:
-        if session.dialect is None:
-            session.complaints.append("the NEGOTIATE response is not in the capture, so the dialect is unknown")
-            return
+    def _add(
+        self,
+        session: Session,
+        preauth: bytes | None,
+        key: bytes,
+        provenance: str,
+        source: object,
+        proof: str | None = None,
+    ) -> None:
+        """Add what can be derived from a session key: nothing without the handshake, if the dialect is 3.1.1."""
         if session.dialect == Dialect.SMB_3_1_1 and preauth is None:
-            session.complaints.append(
-                "the handshake is not whole in the capture, and 3.1.1 keys depend on all of it: give direction keys"
-            )
             return
+        if session.dialect is None:
+            # 2.x and 3.0.x need the session key alone; whether it is one of them shows when a key fits.
+            middle = derive_keys(dialect=Dialect.SMB_3_0, session_key=key)
+            old = derive_keys(dialect=Dialect.SMB_2_1, session_key=key)
+            cmac, hmac = (SigningAlgorithm.AES_CMAC,), (SigningAlgorithm.HMAC_SHA256,)
+            session.candidates += [
+                Candidate(middle, provenance, (Cipher.AES_128_CCM,), cmac, key, source, proof),
+                Candidate(old, provenance, (), hmac, key, source, proof),
+            ]
+            return
+        ciphers = () if session.cipher is None else (session.cipher,)
+        algorithms = _signing_algorithms(session.connection, session)
         for way, keys in self._derivations(session, key, preauth):
             note = provenance if way is Derivation.SPECIFIED else f"{provenance}; {way}"
-            ciphers = () if session.cipher is None else (session.cipher,)
-            algorithms = _signing_algorithms(session.connection, session)
-            session.candidates.append(Candidate(keys, note, ciphers, algorithms, key))
+            session.candidates.append(Candidate(keys, note, ciphers, algorithms, key, source, proof))
 
     def _derivations(self, session: Session, key: bytes, preauth: bytes | None) -> list[tuple[Derivation, SessionKeys]]:
         assert session.dialect is not None  # every caller has checked it
@@ -127,7 +139,7 @@ class KeyFinder:
                 if signer.verify(message):
                     session.signer = session.channel_list[0].signer = signer
                     session.signing_algorithm = algorithm
-                    self._adopt(session, candidate)
+                    self._adopt(session, candidate, SIGNATURE)
                     return signer
         return None
 
@@ -143,9 +155,9 @@ class KeyFinder:
                     decryptor.decrypt(transform)
                 except TagError:
                     continue
-                session.decryptors[sender] = decryptor
                 session.cipher = cipher
-                self._adopt(session, candidate)
+                self._adopt(session, candidate, TAG)
+                session.decryptors[sender] = decryptor
                 return decryptor
         return None
 
@@ -160,26 +172,34 @@ class KeyFinder:
         if session.dialect is None or (session.dialect == Dialect.SMB_3_1_1 and preauth is None):
             return
         found = Logon.of(authentication, self._store).key
-        session_keys = [given.key for given in self._store.session_keys_for(session.session_id)]
-        session_keys += [] if isinstance(found, Unproven) else [found.key]
-        for key in session_keys:
+        given = self._store.session_keys_for(session.session_id)
+        session_keys: list[tuple[bytes, object]] = [(entry.key, entry) for entry in given]
+        session_keys += [] if isinstance(found, Unproven) else [(found.key, found.source)]
+        for key, source in session_keys:
             for _, keys in self._derivations(session, key, preauth):
                 for algorithm in _signing_algorithms(channel.connection, session):
                     signer = Signer(algorithm=algorithm, key=keys.signing)
                     if signer.verify(message):
                         channel.signing_key, channel.signer = keys.signing, signer
+                        session.prove(source, f"{SIGNATURE} on connection {channel.connection.number}")
                         return
 
-    def _adopt(self, session: Session, candidate: Candidate) -> None:
+    def _adopt(self, session: Session, candidate: Candidate, how: str | None = None) -> None:
         """A candidate is proved: these are the session's keys. Direction keys know nothing of the others."""
         keys = candidate.keys
-        session.decryption_key, session.encryption_key = keys.client_to_server, keys.server_to_client
+        if session.has_half_key:  # it has signed, but the other keys that were derived from it were wrong
+            session.decryption_key = session.encryption_key = session.full_session_key = session.provenance = None
+        session.decryption_key = keys.client_to_server or session.decryption_key
+        session.encryption_key = keys.server_to_client or session.encryption_key
         session.signing_key = keys.signing or session.signing_key
         session.application_key = keys.application or session.application_key
         if candidate.session_key is not None:
             session.session_key = candidate.session_key[:16]
             session.full_session_key = candidate.session_key
         session.provenance = session.provenance or candidate.provenance
+        session.adopted = candidate
+        if how is not None:
+            session.prove(candidate.source, how)
 
     # ------------------------------------------------------------------------------------ use
 
@@ -225,18 +245,31 @@ class KeyFinder:
     def verdict_on_failure(self, session: Session, sender: int) -> Decryption:
         """Why the encrypted messages of `sender` stay closed: no tag of them has proved a key."""
         if any(_can_be_judged(session, candidate, sender) for candidate in session.candidates):
-            # A key that a signature has proved is not wrong: these bytes are.
-            return Decryption.WRONG_KEY if session.session_key is None else Decryption.DAMAGED
+            # A key that a signature has proved is not wrong, if it is whole: these bytes are.
+            return Decryption.WRONG_KEY if session.session_key is None or session.has_half_key else Decryption.DAMAGED
         if session.complaint_verdict is not None:
             return session.complaint_verdict
         derived = any(candidate.session_key is not None for candidate in session.candidates)
-        if session.complaints or derived or (session.state is State.UNSEEN and self._store and not session.candidates):
+        unseen = session.creation_time is None and self._store and not session.candidates
+        if session.complaints or derived or unseen:
             return Decryption.NO_HANDSHAKE
         return Decryption.NO_KEY
 
     def verdict_without_trying(self, session: Session, sender: int) -> Decryption:
         """The verdict on an encrypted message of which the end is missing."""
         return Decryption.DAMAGED if session.provenance is not None else self.verdict_on_failure(session, sender)
+
+
+def _missing_of_handshake(session: Session, preauth: bytes | None) -> str | None:
+    """What the capture lacks for keys to be derived, in words; None if nothing."""
+    if session.dialect is None:
+        return (
+            "NEGOTIATE is not in the capture: a session of SMB 3.1.1 needs its direction keys then, one of an older "
+            "dialect its session key or the password of its user"
+        )
+    if session.dialect == Dialect.SMB_3_1_1 and preauth is None:
+        return "the handshake is not whole in the capture, and 3.1.1 keys depend on all of it: give direction keys"
+    return None
 
 
 def _signing_algorithms(connection: SmbConnection, session: Session) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from parsers.smb2.header import HEADER_SIZE, Command
 from parsers.smb2.messages import Messages
 from parsers.smb2.pairing import latest_before
 
-__all__ = ["FILE_ID_OFFSETS", "OPEN", "OpenTable", "gather_file_ids"]
+__all__ = ["FILE_ID_OFFSETS", "NO_OFFSET", "OPEN", "OpenTable", "gather_file_ids", "gather_file_offsets"]
 
 Column = npt.NDArray[np.int64]
 
@@ -41,6 +41,9 @@ FILE_ID_OFFSETS = {  # of FileId from the start of the message, in requests
     Command.SET_INFO: 80,
 }
 _FILE_ID_SIZE = 16
+_FILE_OFFSET = 72  # of Offset in READ (MS-SMB2 2.2.19) and WRITE requests (2.2.21), which have it in one place
+NO_OFFSET = 0xFFFF_FFFF_FFFF_FFFF
+"""What stands for Offset where a request has none."""
 _OPLOCK_BREAK_SIZE = 24  # StructureSize of an oplock break; a lease break (36, 44) names no file
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
 
@@ -137,6 +140,17 @@ def gather_file_ids(arena: memoryview, messages: Messages, requests: Column) -> 
     rows = requests[inside]
     file_ids = everywhere(arena, "V16")[messages.offset[rows] + at[inside]]
     return rows, file_ids.view([("persistent", "<u8"), ("volatile", "<u8")])
+
+
+def gather_file_offsets(arena: memoryview, messages: Messages, requests: Column) -> npt.NDArray[np.uint64]:
+    """Where in its file each of `requests` begins to read or write; `NO_OFFSET` for those that do neither."""
+    commands = messages.header["command"][requests]
+    moving = np.flatnonzero((commands == Command.READ) | (commands == Command.WRITE))
+    at = messages.offset[requests[moving]] + _FILE_OFFSET
+    there = at + 8 <= messages.end[requests[moving]]
+    offsets = np.full(len(requests), NO_OFFSET, np.uint64)
+    offsets[moving[there]] = everywhere(arena, "<u8")[at[there]]
+    return offsets
 
 
 def _mix(file_ids: npt.NDArray[Any], scopes: Column) -> npt.NDArray[np.uint64]:

@@ -7,12 +7,29 @@ Times are integer nanoseconds since 1970.
 from dataclasses import dataclass, field
 
 from parsers.gss.kerberos.opening import OpenedTicket
-from parsers.smb2.crypto import PREAUTH_START, Decryptor, SessionKeys, Signer
+from parsers.secret import Secret
+from parsers.smb2.crypto import PREAUTH_START, Cipher, Decryptor, SessionKeys, Signer
 from parsers.smb2.negotiate import NegotiateRequest, NegotiateResponse
 from parsers.smb2.state import Event, State, next_state
 from parsers.verdicts import Decryption
 
-__all__ = ["Authentication", "Candidate", "Channel", "SecurityContext", "Session", "SmbConnection", "TreeConnect"]
+__all__ = [
+    "SIGNATURE",
+    "TAG",
+    "Authentication",
+    "Candidate",
+    "Channel",
+    "Proof",
+    "SecurityContext",
+    "Session",
+    "SmbConnection",
+    "TreeConnect",
+]
+
+SIGNATURE, TAG = "signature", "tag"
+"""What proves a key to be a session's: a message is signed with it, or the tag of an encrypted one is made with it."""
+
+_LONG_KEYS = (Cipher.AES_256_CCM, Cipher.AES_256_GCM)
 
 
 @dataclass(slots=True)
@@ -47,7 +64,7 @@ class TreeConnect:
 
 
 @dataclass(slots=True)
-class Channel:
+class Channel(Secret):
     """MS-SMB2 3.3.1.14: a connection that the session was bound to. `signer` checks what goes over it."""
 
     connection: "SmbConnection"
@@ -58,14 +75,30 @@ class Channel:
 
 
 @dataclass(slots=True)
-class Candidate:
-    """Keys that may be this session's, and where they come from in words."""
+class Candidate(Secret):
+    """Keys that may be this session's, and where they come from in words.
+
+    `source` is what the user gave, an entry of the key store; `proof` is what its logon has proved already.
+    """
 
     keys: SessionKeys = field(repr=False)
     provenance: str
     ciphers: tuple[int, ...]
     signing_algorithms: tuple[int, ...]
     session_key: bytes | None = field(default=None, repr=False)
+    source: object = field(default=None, repr=False)
+    proof: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof(Secret):
+    """That something the user gave is right for a session: `source` is the entry of the key store, `how` what shows it.
+
+    A logon proves a password also where nothing else of the session shows its keys, or where they cannot be derived.
+    """
+
+    source: object = field(repr=False)
+    how: str
 
 
 @dataclass(slots=True)
@@ -111,7 +144,7 @@ class SmbConnection:
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class Session(Secret):
     """MS-SMB2 3.3.1.8, every member, as observed from outside, and what diagnosis needs beside them.
 
     `session_global_id` never goes over the wire. `decryption_key` is the client-to-server key and `encryption_key`
@@ -155,9 +188,12 @@ class Session:
     ended_time: int | None = None
     first_frame: int | None = None
     reauthentications: int = 0
+    setup_status: int | None = None  # of the last answer to a SESSION_SETUP for it, bindings left out
 
     candidates: list[Candidate] = field(default_factory=list, repr=False)
+    adopted: Candidate | None = field(default=None, repr=False)  # the one that was proved, of several the last
     provenance: str | None = None  # where the proved keys come from
+    proofs: list[Proof] = field(default_factory=list)  # which of the user's keys they are, and what showed it
     complaints: list[str] = field(default_factory=list)  # why no key was found, in words
     complaint_verdict: Decryption | None = None  # the same for counting
     decryptors: list[Decryptor | None] = field(default_factory=lambda: [None, None], repr=False)  # by sender
@@ -181,3 +217,23 @@ class Session:
     def keys_proved(self) -> bool:
         """Whether a signature or a tag has shown that the keys are this session's."""
         return self.provenance is not None
+
+    @property
+    def has_half_key(self) -> bool:
+        """Whether signatures alone have proved a session key that may be too short for the cipher.
+
+        AES-256 takes all of a key, of which Kerberos may give 32 bytes, and signing the first 16 (MS-SMB2 3.3.5.5.3).
+        """
+        return (
+            self.cipher in _LONG_KEYS
+            and self.adopted is not None
+            and self.adopted.proof is None
+            and len(self.adopted.session_key or b"") == 16
+            and self.decryptors == [None, None]
+            and not (self.mechanism or "").startswith("NTLM")  # whose keys have 16 bytes
+        )
+
+    def prove(self, source: object, how: str) -> None:
+        """Note what has shown that `source`, which the user gave, is right; once is enough."""
+        if not any(proof.source is source and proof.how == how for proof in self.proofs):
+            self.proofs.append(Proof(source, how))

@@ -143,7 +143,8 @@ class SessionTracker:
         request = SessionSetupRequest.parse(message)
         authentication = connection.authentications.get(header.session_id)
         if authentication is None:
-            authentication = Authentication(connection.preauth_integrity_hash_value or b"", time)
+            begun = connection.preauth_integrity_hash_value if connection.negotiate_response is not None else None
+            authentication = Authentication(begun or b"", time)
             if header.session_id == 0:
                 authentication.new_session = True
                 _remember(connection.pending_setups, header.message_id, authentication)
@@ -193,7 +194,7 @@ class SessionTracker:
             authentication = Authentication(b"", time)  # its request is not in the capture
         if response is not None:
             _take_answer(authentication, response.security_buffer)
-            session = self._session_of_setup(connection, authentication, session_id, frame)
+            session = self._session_of_setup(connection, authentication, header, frame)
             if succeeded:
                 connection.authentications.pop(session_id, None)
                 self._setup_succeeded(connection, session, authentication, response, message, time)
@@ -205,7 +206,7 @@ class SessionTracker:
                 session.apply(Event.SETUP_CONTINUES, time)
             return
         connection.authentications.pop(session_id, None)
-        session = self._session_of_setup(connection, authentication, session_id, frame)
+        session = self._session_of_setup(connection, authentication, header, frame)
         if not authentication.binding:
             self._setup_refused(session, authentication, header.status, time)
 
@@ -217,16 +218,17 @@ class SessionTracker:
         session.apply(Event.SETUP_FAILS, time, f"{what} refused ({ntstatus.name(status)})")
 
     def _session_of_setup(
-        self, connection: SmbConnection, authentication: Authentication, session_id: int, frame: int
+        self, connection: SmbConnection, authentication: Authentication, header: HeaderFixed, frame: int
     ) -> Session:
         """The session that these legs are about; the first answer to a leg without SessionId begins it."""
         if authentication.session is None:
             if authentication.new_session:
-                authentication.session = self._begin(connection, session_id, frame)
+                authentication.session = self._begin(connection, header.session_id, frame)
             else:
-                authentication.session = self.session_of(connection, session_id, frame)
+                authentication.session = self.session_of(connection, header.session_id, frame)
         assert authentication.session is not None  # callers have excluded the ids that name no session
-        authentication.session.setup_begun |= not authentication.binding
+        if not authentication.binding:
+            authentication.session.setup_status = header.status
         return authentication.session
 
     def _begin(self, connection: SmbConnection, session_id: int, frame: int) -> Session:

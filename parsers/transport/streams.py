@@ -41,6 +41,10 @@ class Pieces:
 
     def copy_into(self, target: memoryview, start: int) -> None:
         """Write the pieces one behind another into `target` from `start` on."""
+        if len(self) == 1 and self.is_kept is None:
+            at, size = int(self.offset[0]), int(self.length[0])
+            target[start : start + size] = memoryview(self.buffer)[at : at + size]
+            return
         ends = np.cumsum(self.length)
         places = ends - self.length + start
         if self.is_kept is None:

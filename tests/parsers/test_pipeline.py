@@ -15,6 +15,7 @@ from parsers.capture.write import PcapngWriter
 from parsers.keys.store import Credential, KeyStore
 from parsers.pipeline import Decoded, decode
 from parsers.smb2.crypto import Cipher
+from parsers.smb2.decoder import Batch
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.file_id import FileId
 from parsers.smb2.header import Command
@@ -338,6 +339,26 @@ def test_sinks_get_the_blocks_and_at_the_end_messages_alone():
     result = run(Trace().handshake().said(dialogue()).file(), window=400)
     assert result.calls[-2:] == [(False, False)] * 2
     assert set(result.calls[:-2]) == {(True, True)}
+
+
+def test_what_a_sink_is_shown_lies_in_the_arena():
+    """Also at the end, where the messages behind a hole and those without their end come in two blocks."""
+    trace = Trace().handshake().said(dialogue())
+    trace.send(CLIENT, framed(bytes(300)), lost=True)
+    for number in (20, 21):
+        trace.send(CLIENT, framed(message(Command.ECHO, number, session_id=5)))
+    trace.send(SERVER, framed(message(Command.READ, 22, bytes(9000), answer=True, session_id=5))[:5000])
+    shown: list[int] = []
+
+    def look(_block: object, _segments: object, batch: Batch) -> None:
+        known = batch.messages.known
+        numbers = batch.messages.header["message_id"][known].tolist()
+        for offset, number in zip(batch.messages.offset[known].tolist(), numbers, strict=True):
+            assert int.from_bytes(batch.arena[offset + 24 : offset + 32], "little") == number
+        shown.extend(numbers)
+
+    decode(open_captures(trace.file()), KeyStore(), [look])
+    assert shown[-3:] == [20, 21, 22]
 
 
 @pytest.mark.parametrize("encrypted", [True, False])

@@ -14,6 +14,7 @@ from parsers.errors import ParseError
 from parsers.gss import der
 from parsers.gss.der import Element
 from parsers.gss.kerberos.names import Etype, NameType, etype_name
+from parsers.secret import Secret
 from parsers.times import NANOSECONDS
 
 __all__ = [
@@ -295,7 +296,7 @@ class EncryptedData:
 
 
 @dataclass(frozen=True, slots=True)
-class EncryptionKey:
+class EncryptionKey(Secret):
     """RFC 4120 5.2.9."""
 
     keytype: Etype

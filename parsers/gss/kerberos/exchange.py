@@ -137,7 +137,7 @@ class KerberosExchange:
         if len(key.keyvalue) not in _SESSION_KEY_SIZES:
             raise ParseError(f"the {name} has {len(key.keyvalue)} bytes")
         where = f"Kerberos logon of {ticket.principal} to {self.service_principal} with {ticket.provenance} ({name})"
-        return Proven(key.keyvalue, where, proof)
+        return Proven(key.keyvalue, where, proof, ticket.source)
 
     def _reply(self, answer: ApRep, ticket: OpenedTicket, authenticator: Authenticator) -> EncApRepPart:
         plain = _decrypt(answer.enc_part, ticket.session_key, KeyUsage.AP_REP, "the AP-REP")

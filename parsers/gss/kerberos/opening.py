@@ -4,7 +4,7 @@ Every decryption is proved by its checksum. Why a ticket stays closed is said in
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from parsers.errors import ParseError
@@ -17,6 +17,7 @@ from parsers.gss.kerberos.names import ApOptions, Etype, KeyUsage, TicketFlags, 
 from parsers.gss.kerberos.pac import Pac, find_pac
 from parsers.gss.kerberos.tickets import EncTicketPart
 from parsers.gss.ntlm.exchange import Unproven
+from parsers.secret import Secret
 from parsers.verdicts import Decryption, Signature
 
 __all__ = ["CachedTicket", "OpenedTicket", "ServiceKey", "is_user_to_user", "open_ticket", "service_principal"]
@@ -107,11 +108,12 @@ class CachedTicket(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedTicket:
+class OpenedTicket(Secret):
     """What the ticket says of the client. Times in nanoseconds; a session ends at `endtime` (MS-KILE 3.3.1).
 
     `pac` is there only where the ticket itself was opened; `pac_problem` says why one that is in the ticket is not.
-    `provenance` names file, principal, number and type of the key that did it.
+    `provenance` names file, principal, number and type of the key that did it; `source` is that key, or the ticket of
+    the credentials cache.
     """
 
     client: str
@@ -126,6 +128,7 @@ class OpenedTicket:
     pac: Pac | None = None
     pac_signature: Signature = Signature.NO_KEY
     pac_problem: str | None = None
+    source: object = field(default=None, repr=False)
 
     @property
     def principal(self) -> str:
@@ -203,6 +206,7 @@ def _opened(part: EncTicketPart, entry: ServiceKey) -> OpenedTicket:
         pac,
         signature,
         problem,
+        entry,
     )
 
 
@@ -220,6 +224,7 @@ def _with_cache(ap_req: ApReq, ccache: Sequence[CachedTicket]) -> OpenedTicket |
                 entry.renew_till,
                 EncryptionKey(Etype(entry.etype), entry.key),
                 f"{entry.server}@{entry.server_realm} {etype_name(entry.etype)} of {entry.provenance}",
+                source=entry,
             )
     return None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from parsers.gss.ntlm.legacy import des, hmac_md5, md4, md5, rc4
 from parsers.gss.ntlm.messages import MIC_OFFSET, NegotiateFlags
+from parsers.secret import Secret
 
 __all__ = [
     "Responses",
@@ -24,7 +25,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Responses:
+class Responses(Secret):
     """What a client computes from a challenge (MS-NLMP 3.3). The responses travel, the key does not."""
 
     nt_response: bytes

@@ -5,7 +5,7 @@ the resulting key must reproduce that as well.
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,11 +22,13 @@ from parsers.gss.ntlm.messages import (
     message_type,
 )
 from parsers.layout import Buffer
+from parsers.secret import Secret
 from parsers.verdicts import Decryption
 
 __all__ = ["NtlmCredential", "NtlmExchange", "Proven", "Unproven"]
 
 _V1_RESPONSE_SIZE = 24
+_NAMED = 3  # accounts that a sentence names; a list of hashes may have thousands
 
 
 class NtlmCredential(Protocol):
@@ -54,12 +56,16 @@ class NtlmCredential(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """ExportedSessionKey, 16 bytes, and what proves it, in words."""
+class Proven(Secret):
+    """The session key of an authentication, 16 bytes (or 32 from Kerberos), and what proves it, in words.
+
+    `source` is what the user gave: the credential, keytab entry or cached ticket that led to it.
+    """
 
     key: bytes = field(repr=False)
     provenance: str
     proof: str
+    source: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +169,12 @@ class NtlmExchange:
             return Unproven(Decryption.NO_KEY, "anonymous logon: there is no session key")
         if self.version == "LM":
             return Unproven(Decryption.UNSUPPORTED, f"{self.account} sent an LM response alone, which is not supported")
-        candidates = [credential for credential in credentials if self._same_user(credential)]
-        if not candidates:
-            return Unproven(Decryption.NO_KEY, f"no credential for {self.account}")
         if self.challenge is None:
             return Unproven(Decryption.NO_HANDSHAKE, f"the challenge to {self.account} is not in the capture")
+        given = tuple(credentials)
+        candidates = [credential for credential in given if self._same_user(credential)]
+        if not candidates:
+            return Unproven(Decryption.NO_KEY, f"no credential for {self.account}{_others(given)}")
         candidates.sort(key=self._other_domain)
         key = self._key_v1 if self._v2 is None else self._key_v2
         for credential in candidates:
@@ -256,7 +263,16 @@ class NtlmExchange:
                     "an NTLM message was changed, or one in the capture is not of this logon",
                 )
             proof += " and MIC"
-        return Proven(key, f"NTLM logon of {self.account} with {credential.provenance}", proof)
+        return Proven(key, f"NTLM logon of {self.account} with {credential.provenance}", proof, credential)
+
+
+def _others(credentials: Sequence[NtlmCredential]) -> str:
+    """Whom credentials are for, as the end of a sentence; nothing where there are none."""
+    accounts = list(dict.fromkeys(f"{c.domain}\\{c.user}" if c.domain else c.user for c in credentials))
+    if not accounts:
+        return ""
+    more = f" and {len(accounts) - _NAMED:,} more" if len(accounts) > _NAMED else ""
+    return f"; those given are for {', '.join(accounts[:_NAMED])}{more}"
 
 
 def _nt_hash(credential: NtlmCredential) -> bytes:

@@ -113,6 +113,87 @@ def test_what_cannot_be_used_is_named(written, data, message):
     assert str(raised.value).startswith(message)
 
 
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A key file beside files of other kinds, of which it names one in another folder."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "srv.keytab").write_bytes(MIT_KEYTAB)
+    (tmp_path / "other" / "samba.log").write_text(CLIENT)
+    (tmp_path / "cache").write_bytes(MIT_CACHES[18])
+    (tmp_path / "hashes").write_text(f"alice:{HASH}\n")
+    (tmp_path / "tls.log").write_text(NSS)
+    monkeypatch.chdir(tmp_path.parent)
+    return tmp_path.relative_to(tmp_path.parent)
+
+
+def keys_of(folder: Path, text: str, name: str = "keys.toml") -> KeyStore:
+    (folder / name).write_text(text)
+    return load_keys(folder / name)
+
+
+def test_a_key_file_brings_the_files_that_it_names(folder):
+    tables = (("keytab", "other/srv.keytab"), ("ccache", "cache"), ("import", "hashes"), ("import", "other/samba.log"))
+    text = "".join(f'[[{kind}]]\npath = "{path}"\n' for kind, path in tables)
+    store = keys_of(folder, text + TOML)
+    assert [len(part) for part in (store.credentials, store.keytab, store.ccache)] == [
+        2,
+        len(load_keys(folder / "other/srv.keytab").keytab),
+        len(load_keys(folder / "cache").ccache),
+    ]
+    assert len(list(store)) == sum(map(len, (store.credentials, store.keytab, store.ccache))) + len(
+        list(load_keys(folder / "other/samba.log"))
+    )
+    assert [credential.provenance for credential in store.credentials] == [
+        f"{folder}/keys.toml line 11",
+        f"{folder}/hashes line 1",
+    ]
+    assert {entry.provenance for entry in store.keytab} == {f"{folder}/other/srv.keytab"}
+
+
+def test_key_files_may_name_each_other_and_are_read_once(folder):
+    (folder / "more.toml").write_text('[[import]]\npath = "keys.toml"\n[[import]]\npath = "./hashes"\n' + TOML)
+    text = '[[import]]\npath = "more.toml"\n[[import]]\npath = "hashes"\n[[import]]\npath = "keys.toml"\n'
+    store = keys_of(folder, text)
+    assert [credential.provenance for credential in store.credentials] == [
+        f"{folder}/more.toml line 7",
+        f"{folder}/hashes line 1",
+    ]
+
+
+def test_a_long_chain_of_key_files_is_read(folder):
+    for number in range(2000):
+        (folder / f"{number}.toml").write_text(f'[[import]]\npath = "{number + 1}.toml"\n')
+    (folder / "2000.toml").write_text(TOML)
+    assert len(load_keys(folder / "0.toml").credentials) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('\n[[import]]\npath = "absent"', "line 3: the key file {}/absent cannot be read: No such file or directory"),
+        ('[[import]]\npath = "."', "line 2: the key file {} cannot be read: Is a directory"),
+        (
+            '[[keytab]]\npath = "cache"',
+            "line 2: {}/cache is a Kerberos credentials cache, not a Kerberos keytab: name it in [[import]]",
+        ),
+        (
+            '[[ccache]]\npath = "hashes"',
+            "line 2: {}/hashes is a list of NT hashes, not a Kerberos credentials cache: name it in [[import]]",
+        ),
+        (
+            '[[import]]\npath = "tls.log"',
+            "line 2: {}/tls.log is an NSS key log, which is for TLS, and TLS is not decrypted yet",
+        ),
+        ('[[import]]\npath = "bad.toml"', 'line 2: {}/bad.toml line 1: unknown table "usr"; did you mean "user"?'),
+    ],
+)
+def test_a_mistake_in_a_named_file_is_found_by_its_line(folder, text, message):
+    (folder / "bad.toml").write_text("[[usr]]\n")
+    with pytest.raises(UsageError) as raised:
+        keys_of(folder, text)
+    assert str(raised.value) == f"{folder}/keys.toml " + message.format(folder)
+
+
 def test_a_file_that_cannot_be_read_is_explained(tmp_path):
     with pytest.raises(UsageError, match=r"the key file .*absent cannot be read: No such file or directory"):
         load_keys(tmp_path / "absent")

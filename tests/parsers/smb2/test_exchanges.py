@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from parsers import ntstatus
 from parsers.smb2.create import OplockLevel
-from parsers.smb2.exchanges import EXCHANGE, UNSOLICITED, ExchangeTable
+from parsers.smb2.exchanges import EXCHANGE, NO_AMOUNT, UNSOLICITED, ExchangeTable
 from parsers.smb2.file_id import FileId
 from parsers.smb2.header import Command
+from parsers.smb2.opens import NO_OFFSET
 from parsers.smb2.oplock_break import OplockBreak
-from parsers.smb2.read_write import ReadResponse, WriteResponse
+from parsers.smb2.read_write import ReadFlags, ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from tests.parsers.smb2.bodies import CLOSED, ERROR, SAME, close_body, create_body, created_body, read_body, write_body
 from tests.parsers.smb2.dialogue import CLIENT, RELATED, SERVER, Said, compound, message, place, plain_messages
 
@@ -332,6 +333,42 @@ def test_bytes_are_counted_by_what_the_answers_say():
     for result in both(wire):
         assert result.opens["bytes_read"].tolist() == [170]
         assert result.opens["bytes_written"].tolist() == [20]
+
+
+def test_reads_and_writes_tell_where_they_begin_and_how_much_they_move():
+    wire = Wire()
+    wire.open(1, "a", FileId(1, 2))
+    wire.ask(Command.READ, 2, ReadRequest(0, ReadFlags.NONE, 100, 5_000_000_000, FileId(1, 2)).build())
+    wire.answer(Command.READ, 2, ReadResponse(bytes(100)).build())
+    wire.ask(Command.READ, 3, read_body(FileId(9, 9)))
+    wire.answer(Command.READ, 3, status=ntstatus.STATUS_END_OF_FILE)
+    wire.ask(Command.WRITE, 4, WriteRequest(7, FileId(9, 9), bytes(30)).build())
+    wire.answer(Command.WRITE, 4, WriteResponse(20).build())
+    wire.ask(Command.WRITE, 5, write_body(FileId(1, 2)))
+    wire.answer(Command.READ, 6, ReadResponse(bytes(8)).build())
+    for result in both(wire):
+        assert result.column("file_offset") == [NO_OFFSET, 5_000_000_000, 0, 7, 0, NO_OFFSET]
+        assert result.column("transferred") == [NO_AMOUNT, 100, NO_AMOUNT, 20, NO_AMOUNT, 8]
+
+
+def test_a_request_that_ends_before_its_offset_has_none():
+    wire = Wire()
+    wire.ask(Command.READ, 1, read_body(FileId(1, 2)))
+    for there, offset in ((79, NO_OFFSET), (80, 0)):
+        arena, units = place(wire.said, present={0: there})
+        table = ExchangeTable()
+        table.feed(arena, units, plain_messages(arena, units))
+        table.finish()
+        assert table.answered["file_offset"].tolist() == [offset]
+
+
+def test_a_compound_that_comes_blocks_behind_its_answers_keeps_its_file_and_counts_once():
+    wire = Wire()
+    compound_answers(wire, together=True)
+    compound_request(wire)
+    result = run(wire.said, 1)
+    assert result.files == ["a", "a", "a"]
+    assert result.opens[["name", "bytes_read"]].tolist() == [(0, 9)]
 
 
 def test_a_file_id_that_is_given_again_is_another_open():

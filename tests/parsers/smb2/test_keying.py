@@ -269,6 +269,131 @@ def test_a_session_key_of_3_1_1_needs_the_handshake():
     assert not session.keys_proved
 
 
+def test_a_password_opens_older_dialects_without_the_negotiation():
+    for dialect, dropped in ((Dialect.SMB_2_1, 2), (Dialect.SMB_3_0, 2)):
+        peers = logged_on(dialect)
+        del peers.said[:dropped]
+        listener, session = heard(peers, *PASSWORDS)
+        assert session.dialect is None
+        assert session.keys_proved
+        assert session.signing_key == peers.sessions[5].keys.signing
+        if dialect == Dialect.SMB_3_0:
+            sealed = memoryview(peers.sealed(SERVER, 5, ECHO))
+            assert listener.keys.prove_by_tag(session, SERVER, sealed) is not None
+
+
+@pytest.mark.parametrize("dialect", [Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2])
+def test_a_session_key_opens_older_dialects_without_the_setup(dialect):
+    """The dialect was negotiated in the capture, the logon was before it or is lost."""
+    peers = logged_on(dialect)
+    listener = Observer(SessionKey(5, ALICE.key)).hear(peers.said[:2])
+    session = listener.tracker.session_of(listener.connection(), 5, 9)
+    assert session is not None
+    assert session.dialect == dialect
+    data = message(Command.ECHO, 9, session_id=5, signer=peers.sessions[5].signer)
+    assert listener.keys.signer(session, session.connection, data) is not None
+    assert session.signing_key == peers.sessions[5].keys.signing
+    if dialect != Dialect.SMB_2_1:
+        assert listener.keys.prove_by_tag(session, CLIENT, memoryview(peers.sealed(CLIENT, 5, ECHO))) is not None
+
+
+# ----------------------------------------------------------------------------------------------- who proved what
+
+
+def shown(session: Session) -> list[tuple[object, str]]:
+    return [(proof.source, proof.how) for proof in session.proofs]
+
+
+def test_it_is_known_which_key_was_proved_and_how():
+    peers = logged_on()
+    given = [SessionKey(5, OTHER_KEY), SessionKey(5, ALICE.key), PASSWORDS[1]]
+    listener, session = heard(peers, *given)
+    assert shown(session) == [(given[1], "signature")]
+    for sender in (CLIENT, SERVER):
+        assert listener.keys.prove_by_tag(session, sender, memoryview(peers.sealed(sender, 5, ECHO))) is not None
+    assert shown(session) == [(given[1], "signature"), (given[1], "tag")]
+
+
+@pytest.mark.parametrize("dialect", [Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_1_1])
+def test_a_password_is_proved_by_the_logon_first(dialect):
+    _, session = heard(logged_on(dialect), *PASSWORDS)
+    assert shown(session) == [(PASSWORDS[0], "NTProofStr and MIC"), (PASSWORDS[0], "signature")]
+
+
+def test_a_right_password_is_known_to_be_right_where_its_keys_cannot_be_derived():
+    peers = logged_on()
+    del peers.said[0]
+    _, session = heard(peers, *PASSWORDS)
+    assert shown(session) == [(PASSWORDS[0], "NTProofStr and MIC")]
+    assert not session.keys_proved
+
+
+def test_direction_keys_are_proved_by_a_tag():
+    peers = logged_on()
+    keys = directions(peers.sessions[5])
+    listener, session = unseen(keys)
+    assert listener.keys.prove_by_tag(session, CLIENT, memoryview(peers.sealed(CLIENT, 5, ECHO))) is not None
+    assert shown(session) == [(keys, "tag")]
+
+
+def test_the_key_of_a_channel_is_proved_on_its_connection():
+    given = (SessionKey(5, ALICE.key), SessionKey(5, b"key of the bind!"))
+    _, session, _, _ = bound(*given)
+    assert shown(session) == [(given[0], "signature"), (given[1], "signature on connection 1")]
+
+
+# ----------------------------------------------------------------------------------------------- half of a key
+
+
+def with_long_key(*secrets: SessionKey | DirectionKeys) -> tuple[Peers, Observer, Session]:
+    """A session of which the mechanism is not known to be NTLM, as one of Kerberos: its key has 32 bytes."""
+    peers = Peers(cipher=Cipher.AES_256_GCM)
+    peers.negotiate()
+    peers.set_up(5, replace(ALICE, key=LONG_KEY))
+    listener, session = heard(peers, *secrets)
+    session.mechanism = "Kerberos"
+    return peers, listener, session
+
+
+def test_half_of_a_key_is_wrong_for_aes_256_although_it_signs():
+    peers, listener, session = with_long_key(SessionKey(5, LONG_KEY[:16], "half"))
+    assert session.provenance == "half"
+    assert session.signing_key == peers.sessions[5].keys.signing
+    sealed = memoryview(peers.sealed(CLIENT, 5, ECHO))
+    assert listener.keys.prove_by_tag(session, CLIENT, sealed) is None
+    assert listener.keys.verdict_on_failure(session, CLIENT) is Decryption.WRONG_KEY
+
+
+def test_the_whole_key_takes_the_place_of_its_half():
+    peers, listener, session = with_long_key(SessionKey(5, LONG_KEY[:16], "half"), SessionKey(5, LONG_KEY, "whole"))
+    assert session.provenance == "half"
+    for sender in (CLIENT, SERVER):
+        assert listener.keys.prove_by_tag(session, sender, memoryview(peers.sealed(sender, 5, ECHO))) is not None
+    assert (session.provenance, session.full_session_key) == ("whole", LONG_KEY)
+    keys = peers.sessions[5].keys
+    assert (session.decryption_key, session.encryption_key) == (keys.client_to_server, keys.server_to_client)
+
+
+def test_direction_keys_take_the_place_of_what_half_a_key_gave():
+    peers, listener, session = with_long_key(SessionKey(5, LONG_KEY[:16], "half"))
+    session.candidates.clear()
+    one = DirectionKeys(5, client_to_server=peers.sessions[5].keys.client_to_server)
+    _, other = unseen(one)
+    session.candidates += other.candidates
+    assert listener.keys.prove_by_tag(session, CLIENT, memoryview(peers.sealed(CLIENT, 5, ECHO))) is not None
+    assert (session.decryption_key, session.encryption_key) == (one.client_to_server, None)
+    assert session.full_session_key is None
+
+
+def test_keys_that_one_direction_key_does_not_name_stay():
+    """The password gives both; the key that was given opens first."""
+    peers = logged_on()
+    one = DirectionKeys(5, client_to_server=peers.sessions[5].keys.client_to_server)
+    listener, session = heard(peers, *PASSWORDS, one)
+    assert listener.keys.prove_by_tag(session, CLIENT, memoryview(peers.sealed(CLIENT, 5, ECHO))) is not None
+    assert session.encryption_key == peers.sessions[5].keys.server_to_client
+
+
 # ----------------------------------------------------------------------------------------------- published keys
 
 
@@ -315,7 +440,10 @@ def test_a_wrong_password_is_a_complaint_in_words():
         (
             SessionFlags.IS_GUEST,
             Logon("mallory", "x"),
-            ["guest session: it has no keys", r"no credential for CORPUS\mallory"],
+            [
+                "guest session: it has no keys",
+                r"no credential for CORPUS\mallory; those given are for alice, CORPUS\bob",
+            ],
         ),
     ],
 )

@@ -86,7 +86,11 @@ def test_the_right_password_gives_the_session_key():
     ("credentials", "verdict", "reason"),
     [
         ((), Decryption.NO_KEY, r"no credential for CORPUS\alice"),
-        ((Credential("bob", None, "x"),), Decryption.NO_KEY, r"no credential for CORPUS\alice"),
+        (
+            (Credential("bob", None, "x"),),
+            Decryption.NO_KEY,
+            r"no credential for CORPUS\alice; those given are for bob",
+        ),
         (
             (Credential("alice", None, "x"),),
             Decryption.WRONG_KEY,

@@ -1,8 +1,8 @@
 import pytest
 
 from parsers.keys.store import SessionKey
-from parsers.smb2.crypto import Cipher, SessionKeys
-from parsers.smb2.session import Candidate, Channel, Session, SmbConnection, TreeConnect
+from parsers.smb2.crypto import Cipher, Decryptor, SessionKeys
+from parsers.smb2.session import SIGNATURE, TAG, Candidate, Channel, Proof, Session, SmbConnection, TreeConnect
 from parsers.smb2.state import Event, State
 from tests.parsers.smb2.dialogue import PASSWORDS, Observer, Peers
 
@@ -67,6 +67,40 @@ def test_a_share_says_whether_it_wants_encryption(session, share_flags, encrypt)
     assert TreeConnect(1, session, share_flags=share_flags).encrypt_data is encrypt
 
 
+def test_a_proof_is_noted_once(session):
+    first, second = SessionKey(5, bytes(16)), SessionKey(5, bytes(16))
+    for source, how in ((first, SIGNATURE), (first, TAG), (first, SIGNATURE), (second, SIGNATURE)):
+        session.prove(source, how)
+    assert [(proof.source is first, proof.how) for proof in session.proofs] == [
+        (True, SIGNATURE),
+        (True, TAG),
+        (False, SIGNATURE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cipher", "key", "mechanism", "proof", "half"),
+    [
+        (Cipher.AES_256_CCM, bytes(16), "Kerberos", None, True),
+        (Cipher.AES_256_GCM, bytes(16), None, None, True),
+        (Cipher.AES_256_GCM, bytes(32), "Kerberos", None, False),
+        (Cipher.AES_256_GCM, bytes(16), "NTLMv2", None, False),
+        (Cipher.AES_128_GCM, bytes(16), "Kerberos", None, False),
+        (None, bytes(16), "Kerberos", None, False),
+        (Cipher.AES_256_GCM, bytes(16), "Kerberos", "authenticator", False),
+        (Cipher.AES_256_GCM, None, "Kerberos", None, False),
+    ],
+)
+def test_a_key_that_only_signs_may_be_half_of_one(session, cipher, key, mechanism, proof, half):
+    """Kerberos gives 32 bytes with AES-256, and fewer with other encryption types; NTLM always 16."""
+    session.cipher, session.mechanism = cipher, mechanism
+    assert not session.has_half_key
+    session.adopted = Candidate(SessionKeys(b"", b""), "file", (), (), key, proof=proof)
+    assert session.has_half_key is half
+    session.decryptors[1] = Decryptor(cipher=Cipher.AES_128_GCM, key=bytes(16))
+    assert not session.has_half_key
+
+
 def test_no_secret_shows():
     secret = b"0123456789abcdef"
     keys = SessionKeys(secret, secret, secret, secret)
@@ -77,7 +111,7 @@ def test_no_secret_shows():
     assert session.keys_proved
     shown = repr(session) + repr(session.channel_list)
     shown += repr(Candidate(keys, "file", (Cipher.AES_128_GCM,), (), secret)) + repr(keys)
-    shown += repr(Channel(session.connection, None, secret))
+    shown += repr(Channel(session.connection, None, secret)) + repr(Proof(SessionKey(5, secret), SIGNATURE))
     real = peers.sessions[5]
     for key in (secret, real.session_key, real.keys.signing, real.keys.client_to_server, real.keys.application):
         assert repr(key)[2:-1] not in shown

@@ -97,7 +97,16 @@ def test_the_credential_of_the_same_domain_is_tried_first():
     ("credentials", "verdict", "reason"),
     [
         ([], Decryption.NO_KEY, r"no credential for SUT311\administrator"),
-        ([Credential("bob", "SUT311", "x")], Decryption.NO_KEY, r"no credential for SUT311\administrator"),
+        (
+            [Credential("bob", "SUT311", "x"), Credential("bob", "SUT311", "y"), Credential("eve", None, "z")],
+            Decryption.NO_KEY,
+            r"no credential for SUT311\administrator; those given are for SUT311\bob, eve",
+        ),
+        (
+            [Credential(f"user{number}", None, "x") for number in range(1203)],
+            Decryption.NO_KEY,
+            r"no credential for SUT311\administrator; those given are for user0, user1, user2 and 1,200 more",
+        ),
         (
             [replace(ADMINISTRATOR, password="")],
             Decryption.WRONG_KEY,
