@@ -10,11 +10,14 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 import pandas as pd
 
+from analyzer.export.extract import extract_files
+from analyzer.export.keys import write_keys
 from analyzer.export.pcapng import ExportSummary, write_decrypted
 from analyzer.tables import schema
 from analyzer.tables.census import Census
 from analyzer.tables.connections import accounting_table, connections_table, undecoded_table
 from analyzer.tables.exchanges import exchanges_table
+from analyzer.tables.keys import key_entries_table, keys_table
 from analyzer.tables.messages import collect_messages, messages_table
 from analyzer.tables.opens import opens_table
 from analyzer.tables.rows import MemoryRows, RowStore
@@ -192,6 +195,16 @@ class Analysis:
         """Where every captured payload byte went."""
         return accounting_table(self._decoded, self._census)
 
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """Which key opened each SMB2 session, and how that was proved; or why none does."""
+        return keys_table(self._decoded, self._census)
+
+    @cached_property
+    def key_entries(self) -> pd.DataFrame:
+        """What became of each key that was given, one a row."""
+        return key_entries_table(self._keys, self._decoded, self._census)
+
     @property
     def files(self) -> list[CaptureFile]:
         """The files that were read, with their packets and times."""
@@ -232,6 +245,34 @@ class Analysis:
             UsageError: the captures were read from a stream and cannot be read again, or `path` cannot be written.
         """
         return write_decrypted(self.sources, self._keys, path)
+
+    def extract(self, folder: str | os.PathLike[str], *, pipes: bool = False) -> pd.DataFrame:
+        """Write the files whose data the captures hold into a new or empty folder, and `files.csv`, their list.
+
+        Args:
+            folder: where the files go, each below its share's name.
+            pipes: write what went through named pipes as well; else it is only listed.
+
+        Returns:
+            The list: what each open read, and what it wrote (docs/tables.md, `files`).
+
+        Raises:
+            UsageError: the captures were read from a stream and cannot be read again, or the folder is not empty or
+                cannot be written.
+        """
+        return extract_files(self.sources, self._keys, folder, pipes=pipes)
+
+    def export_keys(self, path: str | os.PathLike[str], kind: str = "toml") -> int:
+        """Write the keys that were proved, secrets as they are, to a file of mode 0600; returns of how many sessions.
+
+        Args:
+            path: of the file; what was there is replaced.
+            kind: "toml" is a key file as in docs/keys.md, "wireshark" is for Wireshark's `smb2_seskey_list`.
+
+        Raises:
+            UsageError: there is nothing to write, no such kind, or the file cannot be written.
+        """
+        return write_keys(self._decoded.smb2.tracker.sessions, os.fspath(path), kind)
 
     def __repr__(self) -> str:
         files = ", ".join(file.name for file in self.files)
@@ -289,14 +330,10 @@ def _missing_users(decoded: Decoded, given: Sequence[Credential]) -> list[str]:
     )
     seen = f"the users there are {', '.join(accounts)}" if accounts else "no user's logon is there"
     return [
-        f"no session in the capture is of {_account(credential)}, for whom a {_kind(credential)} was given; {seen}"
+        f"no session in the capture is of {credential.account}, for whom a {_kind(credential)} was given; {seen}"
         for credential in given
         if credential.user.casefold() not in there
     ]
-
-
-def _account(credential: Credential) -> str:
-    return credential.user if credential.domain is None else f"{credential.domain}\\{credential.user}"
 
 
 def _kind(credential: Credential) -> str:

@@ -8,9 +8,11 @@ from typing import Any, NoReturn
 from analyzer.tables.schema import TABLES
 from parsers.errors import UsageError
 
-__all__ = ["FORMATS", "parse"]
+__all__ = ["FORMATS", "KEY_FORMATS", "KEY_TABLES", "parse"]
 
 FORMATS = ("text", "json", "csv", "parquet")
+KEY_TABLES = ("keys", "key_entries")
+KEY_FORMATS = ("toml", "wireshark", "nss")
 
 _DESCRIPTION = "Decrypt SMB2 and SMB3 sessions in packet captures and show what was said, as tables."
 _EPILOG = """\
@@ -20,6 +22,8 @@ examples:
   sessionscope exchanges trace.pcapng --keys keys.toml --where "latency > '100ms'" --limit 20
   sessionscope messages *.pcapng --keys keys.toml --format parquet -o messages.parquet
   sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
+  sessionscope extract trace.pcapng --keys keys.toml -o files
+  sessionscope keys check trace.pcapng --keys keys.toml
   sessionscope describe exchanges
 
 A capture is a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz; a folder of them; or - for
@@ -59,6 +63,43 @@ examples:
   sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
   sessionscope decrypt trace.pcapng --password 'CORPUS\\alice:Passw0rd!' -o plain.pcapng
 """
+_EXTRACT_EPILOG = """\
+Each file lies below the name of its share. files.csv beside them says of each who moved it and when, whether it is
+complete or which ranges are missing, and its SHA-256 and MD5. What one open read and what it wrote are files of their
+own; several of one name are numbered, complete ones first.
+
+examples:
+  sessionscope extract trace.pcapng --keys keys.toml -o files
+  sessionscope extract trace.pcapng --password 'CORPUS\\alice:Passw0rd!' -o files
+  sessionscope extract *.pcapng --pipes -o files
+"""
+_KEYS_EPILOG = """\
+examples:
+  sessionscope keys check trace.pcapng --keys keys.toml
+  sessionscope keys export trace.pcapng --keys keys.toml -o found.toml
+"""
+_CHECK_EPILOG = """\
+Two tables: which key opened each session, where it stands and what proves it, or why none does; and which sessions each
+given key opens, or why none. JSON, CSV and Parquet hold one table: the first, or the one that --table names. So does
+text with --where, --columns or --limit.
+A key for a user or session that is not in the capture is listed as such; it is no mistake here.
+`sessionscope describe keys` and `sessionscope describe key_entries` explain every column.
+
+examples:
+  sessionscope keys check trace.pcapng --keys keys.toml
+  sessionscope keys check trace.pcapng --keys smbsrv.keytab --keys samba.log --password 'CORPUS\\alice:Passw0rd!'
+  sessionscope keys check trace.pcapng --keys keys.toml --where "entry.isna()"
+  sessionscope keys check trace.pcapng --keys keys.toml --table key_entries --where "not used" --format json
+"""
+_EXPORT_EPILOG = """\
+Only keys that are proved are written, as they are: whoever has the file can decrypt the sessions. Nobody but you can
+read it (mode 0600). Wireshark takes the keys with --format wireshark as smb2_seskey_list in its configuration folder,
+which on Linux is ~/.config/wireshark.
+
+examples:
+  sessionscope keys export trace.pcapng --keys keys.toml -o found.toml
+  sessionscope keys export trace.pcapng --keytab smbsrv.keytab --format wireshark -o smb2_seskey_list
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,18 +125,25 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser("sessionscope", _DESCRIPTION, _EPILOG)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for name, table in TABLES.items():
-        text, where = _TABLES[name]
+    for name, (text, where) in _TABLES.items():
+        table = TABLES[name]
         epilog = _TABLE_EPILOG.format(table=name, row=table.row, where=where, columns=",".join(table.headline[:3]))
         _add_table(_command(commands, name, text, epilog))
     _add_decrypt(
         _command(commands, "decrypt", "write a capture in which everything that has a key is plain", _DECRYPT_EPILOG)
     )
+    _add_extract(_command(commands, "extract", "write the files that were read and written", _EXTRACT_EPILOG))
+    _add_keys(_command(commands, "keys", "say which keys open which session, or write those that do", _KEYS_EPILOG))
     describe = _command(commands, "describe", "explain the columns of a table", "")
     describe.add_argument(
         "table", metavar="TABLE", nargs="?", help=f"one of {', '.join(TABLES)}; without it: all of them"
     )
-    return parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # A mistyped --password must not show what follows it.
+        names = [word.partition("=")[0] for word in unknown if word.startswith("-")] or ["too many words"]
+        raise UsageError(f"unrecognized arguments: {', '.join(names)} (sessionscope --help shows how)")
+    return options
 
 
 def _parser(program: str, description: str, epilog: str) -> _Parser:
@@ -131,6 +179,29 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 def _add_decrypt(parser: argparse.ArgumentParser) -> None:
     _add_captures(parser)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the pcapng file to write")
+
+
+def _add_extract(parser: argparse.ArgumentParser) -> None:
+    _add_captures(parser)
+    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="a new or empty folder to write to")
+    parser.add_argument(
+        "--pipes", action="store_true", help="write what went through named pipes as well; else it is only listed"
+    )
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    check = _command(actions, "check", "say which key opened each session and how that was proved", _CHECK_EPILOG)
+    _add_table(check)
+    check.add_argument("--table", choices=KEY_TABLES, help="the one table to write")
+    check.set_defaults(command="keys check")
+    export = _command(actions, "export", "write the keys of all sessions that were opened", _EXPORT_EPILOG)
+    _add_captures(export)
+    export.add_argument(
+        "--format", choices=KEY_FORMATS, default="toml", help="a key file of this program, or what Wireshark reads"
+    )
+    export.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write; secrets, mode 0600")
+    export.set_defaults(command="keys export")
 
 
 def _add_captures(parser: argparse.ArgumentParser) -> None:

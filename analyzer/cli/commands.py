@@ -1,25 +1,31 @@
 """What each command does."""
 
 import os
+import re
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
+from typing import BinaryIO
 
 import pandas as pd
 
 from analyzer.analysis import Analysis, load_keys, read
 from analyzer.cli import describe, terminal, writers
+from analyzer.cli.arguments import KEY_TABLES
 from analyzer.cli.progress import Progress
 from analyzer.cli.where import Condition
+from analyzer.export.extract import LIST, Extraction
 from analyzer.export.files import atomic_output
+from analyzer.export.keys import check_kind
 from analyzer.export.parquet import write_parquet
 from analyzer.export.pcapng import write_decrypted
 from analyzer.tables.rows import NoRows, RowStore, Spool
 from analyzer.tables.schema import Table, table_named
 from parsers.errors import UsageError
+from parsers.pipeline import Sink
 from parsers.smb2.exchanges import EXCHANGE
 from parsers.smb2.rows import MESSAGE
 
@@ -45,6 +51,12 @@ def run(options: Namespace) -> bool:
         return False
     if options.command == "decrypt":
         return _decrypt(options)
+    if options.command == "extract":
+        return _extract(options)
+    if options.command == "keys check":
+        return _check_keys(options)
+    if options.command == "keys export":
+        return _export_keys(options)
     return _show(options)
 
 
@@ -56,12 +68,62 @@ def _show(options: Namespace) -> bool:
     with Spool(_LARGE.get(table.name, MESSAGE), _folder(options.output)) as spool:
         analysis = _read(options, **({table.name: spool} if table.name in _LARGE else {}))
         _refuse_overwriting(analysis, options.output)
-        frames = analysis.frames(table.name)
-        if condition is not None:
-            frames = map(condition.choose, frames)
-        frames = (frame[list(columns)] for frame in _first(frames, options.limit))
         with atomic_output(options.output) as file:
-            _WRITERS[options.format](frames, table, columns, file)
+            _write_table(analysis, options, table, columns, condition, file)
+    return options.strict and _is_unclean(analysis)
+
+
+def _write_table(
+    analysis: Analysis,
+    options: Namespace,
+    table: Table,
+    columns: tuple[str, ...],
+    condition: Condition | None,
+    file: BinaryIO,
+) -> None:
+    frames = analysis.frames(table.name)
+    if condition is not None:
+        frames = map(condition.choose, frames)
+    frames = (frame[list(columns)] for frame in _first(frames, options.limit))
+    _WRITERS[options.format](frames, table, columns, file)
+
+
+def _check_keys(options: Namespace) -> bool:
+    tables = [table_named(name) for name in _key_tables(options)]
+    columns = [_columns(options, table) for table in tables]
+    condition = None if options.where is None else Condition(options.where, tables[0])
+    _check_output(options.output, binary=options.format == "parquet")
+    analysis = _read_any(options)
+    _refuse_overwriting(analysis, options.output)
+    with atomic_output(options.output) as file:
+        for table, shown in zip(tables, columns, strict=True):
+            file.write(b"" if table is tables[0] else b"\n")
+            _write_table(analysis, options, table, shown, condition, file)
+    return options.strict and _is_unclean(analysis)
+
+
+def _key_tables(options: Namespace) -> tuple[str, ...]:
+    """Both where people read them as they are; else one, because a selection is of one, and a file holds one."""
+    if options.table is not None:
+        return (options.table,)
+    selects = options.where is not None or options.columns is not None or options.limit is not None
+    return KEY_TABLES[:1] if selects or options.format != "text" else KEY_TABLES
+
+
+def _export_keys(options: Namespace) -> bool:
+    if options.output == "-":
+        raise UsageError("keys go to a file that only you can read: name it with -o")
+    check_kind(options.format)
+    _check_output(options.output, binary=False)
+    analysis = _read(options)
+    _refuse_overwriting(analysis, options.output)
+    # Those that a key file names are known by their keys.
+    named = {re.sub(r" line \d+$", "", entry) for entry in analysis.key_entries["entry"]}
+    _refuse_same_file(options.output, [*options.keys, *options.keytab, *named], "files with keys")
+    written = analysis.export_keys(options.output, options.format)
+    sessions = len(analysis.sessions)
+    why = "; `sessionscope keys check` says why not of all" if written < sessions else ""
+    sys.stderr.write(f"keys of {written:,} of {sessions:,} sessions written{why}\n")
     return options.strict and _is_unclean(analysis)
 
 
@@ -79,6 +141,21 @@ def _decrypt(options: Namespace) -> bool:
     return analysis is not None and options.strict and _is_unclean(analysis)
 
 
+def _extract(options: Namespace) -> bool:
+    with Extraction(options.output, pipes=options.pipes) as extraction:
+        analysis = _read(options, extraction)
+        files = extraction.finish()
+    written = files[files["path"].notna()]
+    closed = bool((analysis.sessions["decrypted"] < analysis.sessions["encrypted"]).any())
+    why = "; some messages stayed encrypted, `sessionscope sessions` says why" if closed else ""
+    noun = "file" if len(written) == 1 else "files"
+    listed = f"; {len(files) - len(written):,} only listed in {LIST}" if len(written) < len(files) else ""
+    sys.stderr.write(
+        f"{len(written):,} {noun} written, {int(written['complete'].sum()):,} of them complete{listed}{why}\n"
+    )
+    return options.strict and _is_unclean(analysis)
+
+
 @contextmanager
 def _kept_stdin(captures: list[str]) -> Iterator[list[str]]:
     """The captures with standard input, which can be read once only, in a temporary file."""
@@ -91,15 +168,20 @@ def _kept_stdin(captures: list[str]) -> Iterator[list[str]]:
         yield [file.name if capture == "-" else capture for capture in captures]
 
 
-def _read(options: Namespace, **rows: RowStore) -> Analysis:
+def _read(options: Namespace, *sinks: Sink, **rows: RowStore) -> Analysis:
+    """`_read_any`, but a password of somebody who is not there is a mistake."""
+    analysis = _read_any(options, *sinks, **rows)
+    if analysis.notes:
+        raise UsageError("; ".join(analysis.notes))
+    return analysis
+
+
+def _read_any(options: Namespace, *sinks: Sink, **rows: RowStore) -> Analysis:
     """Read the captures; of the large tables only those are kept for which there is a place in `rows`."""
     keys, given = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
     with Progress(sys.stderr) as progress:
         stores = {name: rows.get(name, NoRows()) for name in _LARGE}
-        analysis = read(options.captures, keys, given=given, sinks=(progress,), **stores)
-    if analysis.notes:
-        raise UsageError("; ".join(analysis.notes))
-    return analysis
+        return read(options.captures, keys, given=given, sinks=(*sinks, progress), **stores)
 
 
 def _is_unclean(analysis: Analysis) -> bool:
@@ -141,14 +223,13 @@ def _check_output(output: str, *, binary: bool) -> None:
 
 
 def _refuse_overwriting(analysis: Analysis, output: str) -> None:
-    for file in analysis.files:
-        if (
-            output != "-"
-            and os.path.exists(output)
-            and os.path.exists(file.name)
-            and os.path.samefile(output, file.name)
-        ):
-            raise UsageError(f"{output} is one of the captures that are read: name another file to write")
+    _refuse_same_file(output, [file.name for file in analysis.files], "captures")
+
+
+def _refuse_same_file(output: str, names: Iterable[str], what: str) -> None:
+    for name in names:
+        if output != "-" and os.path.exists(output) and os.path.exists(name) and os.path.samefile(output, name):
+            raise UsageError(f"{output} is one of the {what} that are read: name another file to write")
 
 
 def _folder(output: str) -> str | None:

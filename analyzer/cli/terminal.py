@@ -156,7 +156,7 @@ def _is_number(column: Column) -> bool:
 
 def _footer(table: Table, rows: int, verdicts: Counter[str]) -> str:
     """`11 sessions: 8 plaintext, 3 decrypted`."""
-    noun = table.name if table.name.endswith("s") else "rows"
+    noun = table.noun or (table.name if table.name.endswith("s") else "rows")
     if rows == 0:
         return f"no {noun}\n"
     parts = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.most_common() if count)

@@ -10,11 +10,9 @@ import pandas as pd
 
 from analyzer.cli.cells import plain
 from analyzer.tables.schema import DURATION, Column, Table
-from analyzer.tables.text import printable
+from analyzer.tables.text import spreadsheet_text
 
 __all__ = ["write_csv", "write_json"]
-
-_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of a formula
 
 
 def write_json(frames: Iterable[pd.DataFrame], table: Table, columns: Sequence[str], file: BinaryIO) -> None:
@@ -44,14 +42,9 @@ def write_csv(frames: Iterable[pd.DataFrame], table: Table, columns: Sequence[st
 def _csv_cells(series: pd.Series, column: Column) -> list[Any]:
     values = plain(series, column)
     if column.dtype in {"string", "category"}:
-        return [None if value is None else _harmless(value) for value in values]
+        return [None if value is None else spreadsheet_text(value) for value in values]
     if column.dtype == DURATION:
         return [None if value is None else f"{value:.9f}" for value in values]
     if column.dtype in {"bool", "boolean"}:
         return [None if value is None else str(value).lower() for value in values]
     return values
-
-
-def _harmless(text: str) -> str:
-    text = printable(text)
-    return f"'{text}" if text.startswith(_FORMULA) else text

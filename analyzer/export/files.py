@@ -1,16 +1,18 @@
-"""Output files that are there whole or not at all."""
+"""Files of an export: inputs that can be read again, and outputs that are there whole or not at all."""
 
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from parsers.capture.open import Source
+from parsers.capture.window import ByteSource
 from parsers.errors import UsageError
 
-__all__ = ["atomic_output"]
+__all__ = ["atomic_output", "rereadable"]
 
 
 @contextmanager
@@ -44,6 +46,18 @@ def atomic_output(path: str | os.PathLike[str], *, private: bool = False) -> Ite
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"{os.fspath(path)} cannot be written ({reason}): check the folder and its space") from error
+
+
+def rereadable(sources: Source | Iterable[Source]) -> list[Source]:
+    """The captures as a list.
+
+    Raises:
+        UsageError: one of them is a stream.
+    """
+    listed = [sources] if isinstance(sources, str | os.PathLike | ByteSource) else list(sources)
+    if any(source == "-" or isinstance(source, ByteSource) for source in listed):
+        raise UsageError("a stream cannot be read twice, which this needs: save it to a file first")
+    return listed
 
 
 @contextmanager

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analyzer.export.files import atomic_output
+from analyzer.export.files import atomic_output, rereadable
 from analyzer.export.plain_tcp import PlainConnection
 from analyzer.export.plain_units import plain_units
 from analyzer.export.survey import Survey, survey
 from parsers.capture.open import Captures, Source, open_captures
 from parsers.capture.packets import PacketBlock
-from parsers.capture.window import ByteSource
 from parsers.capture.write import PcapngWriter
 from parsers.errors import UsageError
 from parsers.keys.store import KeyStore
@@ -73,7 +72,7 @@ def write_decrypted(
     Raises:
         UsageError: a source cannot be read or read twice, or `path` is one of them or cannot be written.
     """
-    files = _rereadable(sources)
+    files = rereadable(sources)
     first = open_captures(files)
     _refuse_overwriting(first, path)
     with atomic_output(path) as file:  # opened before the long work: a path that cannot be written is told at once
@@ -89,13 +88,6 @@ def write_decrypted(
         rewriter.written,
         rewriter.passed,
     )
-
-
-def _rereadable(sources: Source | Iterable[Source]) -> list[Source]:
-    listed = [sources] if isinstance(sources, str | os.PathLike | ByteSource) else list(sources)
-    if any(source == "-" or isinstance(source, ByteSource) for source in listed):
-        raise UsageError("a stream cannot be read twice, which decrypting needs: save it to a file first")
-    return listed
 
 
 def _refuse_overwriting(captures: Captures, path: str | os.PathLike[str]) -> None:

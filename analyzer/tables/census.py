@@ -20,6 +20,7 @@ MAX_FRAMES = 8  # closed messages of a session that are named; more make no sent
 
 _SMB2_IDS = (0xFC, 0xFD, 0xFE)
 _INVALID = SIGNATURES.index(Signature.INVALID)
+_SIGNED = [SIGNATURES.index(verdict) for verdict in (Signature.VALID, Signature.INVALID, Signature.NO_KEY)]
 _WRONG_KEY, _NO_KEY, _DAMAGED = (
     DECRYPTIONS.index(verdict) for verdict in (Decryption.WRONG_KEY, Decryption.NO_KEY, Decryption.DAMAGED)
 )
@@ -31,12 +32,14 @@ class Census:
 
     Attributes:
         smb2: numbers of the connections on which an SMB2 message was seen.
-        invalid: signed messages with an invalid signature, by session number.
+        signed: messages whose signature says something of the key, by session number.
+        invalid: those with an invalid signature, likewise.
         suspects: the first frames of messages that no key fitted, by session number and sender.
     """
 
     def __init__(self) -> None:
         self.smb2: set[int] = set()
+        self.signed: dict[int, int] = defaultdict(int)
         self.invalid: dict[int, int] = defaultdict(int)
         self.suspects: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._verdicts = np.zeros((0, 2, len(DECRYPTIONS)), np.int64)
@@ -50,8 +53,11 @@ class Census:
         verdict = messages.decryption[rows]
         self._grow(int(session.max(initial=-1)) + 1)
         np.add.at(self._verdicts, (session, sender, verdict), 1)
-        for number in session[messages.signature[rows] == _INVALID].tolist():
-            self.invalid[number] += 1
+        signature = messages.signature[rows]
+        for count, wanted in ((self.signed, np.isin(signature, _SIGNED)), (self.invalid, signature == _INVALID)):
+            numbers, times = np.unique(session[wanted], return_counts=True)
+            for number, more in zip(numbers.tolist(), times.tolist(), strict=True):
+                count[number] += more
         suspect = np.flatnonzero(np.isin(verdict, _SUSPECT))
         frames = units.last_frame[messages.unit[rows[suspect]]]
         self._note_suspects(session[suspect] * 2 + sender[suspect], frames)
@@ -82,12 +88,12 @@ def final_verdicts(sessions: list[Session]) -> npt.NDArray[Any]:
     """What each verdict means now that the capture has been read: uint8 of shape (sessions, senders, verdicts).
 
     A message that no candidate fitted, of a session whose key of that direction was proved by others, is damaged; if
-    no key of that direction was given, there was none to try.
+    no key of that direction was given, there was none to try. Half of a key proves nothing for encryption.
     """
     final = np.empty((len(sessions), 2, len(DECRYPTIONS)), np.uint8)
     final[...] = np.arange(len(DECRYPTIONS))
     for place, session in enumerate(sessions):
-        if session.keys_proved:
+        if session.keys_proved and not session.has_half_key:
             for sender, key in ((CLIENT, session.decryption_key), (SERVER, session.encryption_key)):
                 final[place, sender, _WRONG_KEY] = _NO_KEY if key is None else _DAMAGED
     return final

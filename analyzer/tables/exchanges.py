@@ -13,7 +13,8 @@ from analyzer.tables.messages import INHERITED_TREE_ID, command_name, wire_sessi
 from analyzer.tables.schema import TABLES
 from parsers import ntstatus
 from parsers.pipeline import Decoded
-from parsers.smb2.exchanges import EXCHANGE
+from parsers.smb2.exchanges import EXCHANGE, NO_AMOUNT
+from parsers.smb2.opens import NO_OFFSET
 from parsers.times import NANOSECONDS
 from parsers.transport.connections import SERVER, Connection
 
@@ -66,6 +67,8 @@ def exchanges_table(parts: Sequence[Column], decoded: Decoded) -> pd.DataFrame:
         "outcome": enumerated(outcomes(rows, decoded.connections, decoded.last_time or 0), _OUTCOMES),
         "pending_time": times(rows["pending_time"]),
         "async_id": masked(rows["async_id"], rows["async_id"] == 0),
+        "file_offset": masked(rows["file_offset"], rows["file_offset"] == NO_OFFSET),
+        "transferred": masked(rows["transferred"], rows["transferred"] == NO_AMOUNT),
     }
     return tabulate(TABLES["exchanges"], rows | columns)
 

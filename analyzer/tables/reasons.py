@@ -1,14 +1,16 @@
 """One verdict for a whole session, and the sentence that says why it is so and what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from analyzer.tables.census import MAX_FRAMES, Census
-from parsers.smb2.session import Session
-from parsers.smb2.state import State
+from parsers.ntstatus import STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS
+from parsers.smb2.crypto import Cipher
+from parsers.smb2.dialects import Dialect
+from parsers.smb2.session import Candidate, Session
 from parsers.transport.connections import CLIENT, SERVER
 from parsers.verdicts import Decryption
 
-__all__ = ["explain", "summary"]
+__all__ = ["explain", "missing_key", "summary"]
 
 _WORST_FIRST = (
     Decryption.DAMAGED,
@@ -41,13 +43,41 @@ def explain(session: Session, counts: Mapping[Decryption, int], census: Census) 
     if verdict is Decryption.DAMAGED:
         return _damage(session, counts, census)
     if verdict is Decryption.WRONG_KEY:
-        return _complaints(session) or f"no key given for it fits: {_sources(session)}"
+        misfit = _misfit(session.candidates)
+        return _half_key(session) if session.has_half_key else _joined(misfit, _complaints(session))
     if session.keys_proved:
         others = f"{counts[verdict]:,} of {_encrypted(counts):,} encrypted messages"
         if verdict is Decryption.UNSUPPORTED:
             return f"{others} hold compressed ones, which are not decoded yet"
         return f"{others} have no key: those given are for the other direction"
-    return "; ".join(part for part in (_complaints(session), _advice(session, verdict)) if part)
+    return _joined(_complaints(session), _advice(session, verdict))
+
+
+def missing_key(session: Session, counts: Mapping[Decryption, int], census: Census) -> str:
+    """Why no key is proved to be the session's, whether it needs one or not; empty if one is. Arguments as above."""
+    if session.keys_proved:
+        return ""
+    if summary(counts) not in {Decryption.PLAINTEXT, Decryption.DECRYPTED}:
+        return explain(session, counts, census)
+    is_signed = bool(census.signed.get(session.number))
+    tried = [candidate for candidate in session.candidates if is_signed and candidate.signing_algorithms]
+    untried = [candidate for candidate in session.candidates if candidate not in tried]
+    missing = "encrypted" if is_signed else "signed or encrypted"
+    unproved = f"nothing in it is {missing}, which would prove the key: {_sources(untried)}" if untried else ""
+    return _joined(_misfit(tried), unproved, _complaints(session)) or _advice(session, Decryption.NO_KEY)
+
+
+def _misfit(candidates: Sequence[Candidate]) -> str:
+    """Which keys were tried in vain."""
+    return f"no key given for it fits: {_sources(candidates)}" if candidates else ""
+
+
+def _half_key(session: Session) -> str:
+    cipher = Cipher(session.cipher or 0).name.replace("_", "-")
+    return (
+        f"the session key has 16 bytes ({session.provenance}): it fits the signatures, but opens no message. {cipher} "
+        "takes all of a key, of which Kerberos gives 32 bytes: give these, or the direction keys"
+    )
 
 
 def _damage(session: Session, counts: Mapping[Decryption, int], census: Census) -> str:
@@ -68,10 +98,8 @@ def _damage(session: Session, counts: Mapping[Decryption, int], census: Census) 
 def _advice(session: Session, verdict: Decryption) -> str:
     """What to supply, where the complaints do not say it."""
     if not session.complaints:
-        return (
-            "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key"
-            if session.state is State.UNSEEN or verdict is Decryption.NO_HANDSHAKE
-            else "no key was given for it: give the password or NT hash of its user, or its session key"
+        return _of_the_logon(session) or (
+            "no key was given for it: give the password or NT hash of its user, or its session key"
         )
     user = session.security_context.user if session.security_context is not None else None
     if verdict is Decryption.NO_KEY and user and session.complaint_verdict is Decryption.NO_KEY:
@@ -79,12 +107,31 @@ def _advice(session: Session, verdict: Decryption) -> str:
     return ""
 
 
+def _of_the_logon(session: Session) -> str:
+    """What the capture lacks of the logon, and what to supply then; empty if it is there."""
+    if session.creation_time is not None:
+        return ""
+    if session.setup_status not in {None, STATUS_SUCCESS, STATUS_MORE_PROCESSING_REQUIRED} and not session.closed:
+        return f"it has no keys: {session.ended_by}"
+    part = "its logon" if session.setup_status is None else "the end of its logon"
+    if session.dialect == Dialect.SMB_3_1_1:
+        return f"{part} is not in the capture, and keys of SMB 3.1.1 depend on it: give its direction keys"
+    before = "" if session.dialect is not None else "before SMB 3.1.1 "
+    given = _sources(session.candidates)
+    tried = f"; as that of an older dialect the one of {given} does not fit" if given else ""
+    return f"{part} is not in the capture: give its direction keys, or {before}its session key{tried}"
+
+
 def _complaints(session: Session) -> str:
     return "; ".join(dict.fromkeys(session.complaints))
 
 
-def _sources(session: Session) -> str:
-    return "; ".join(dict.fromkeys(candidate.provenance for candidate in session.candidates))
+def _sources(candidates: Sequence[Candidate]) -> str:
+    return "; ".join(dict.fromkeys(candidate.provenance for candidate in candidates))
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _encrypted(counts: Mapping[Decryption, int]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from parsers.errors import UsageError
 
-__all__ = ["TABLES", "Column", "Table", "describe", "table_named"]
+__all__ = ["EXTRACTED", "TABLES", "Column", "Table", "describe", "table_named"]
 
 TIME = "datetime64[ns, UTC]"
 DURATION = "timedelta64[ns]"
@@ -31,7 +31,8 @@ class Column:
 class Table:
     """One table: what a row is, its columns, and which of them a terminal shows when none are asked for.
 
-    `remark` is a column of whole sentences, which a terminal shows below the row.
+    `remark` is a column of whole sentences, which a terminal shows below the row; `noun` is what it calls the rows,
+    if not by the table's name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Table:
     columns: tuple[Column, ...]
     headline: tuple[str, ...]
     remark: str | None = None
+    noun: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -256,6 +258,8 @@ _EXCHANGES = Table(
         Column("credit_charge", "uint16", "credits", "CreditCharge of the request"),
         Column("request_length", "uint32", "bytes", "header and body of the request"),
         Column("response_length", "uint32", "bytes", "header and body of the final response"),
+        Column("file_offset", "UInt64", "bytes", "where in the file a READ or WRITE begins; NA for other commands"),
+        Column("transferred", "UInt32", "bytes", "moved by a READ or WRITE, as its response says; NA if none does"),
     ),
     (
         "request_frame", "response_frame", "connection", "session_id", "command", "status", "outcome", "request_time",
@@ -325,9 +329,94 @@ _ACCOUNTING = Table(
     ),
 )  # fmt: skip
 
+EXTRACTED = Table(
+    "files",
+    "what one open of a file read, or what it wrote",
+    (
+        Column("path", "string", "", "where its data lies in the folder; NA if it is only listed"),
+        Column("share", "string", "", "share, such as \\\\server\\share; NA if its TREE_CONNECT was not seen"),
+        Column("name", "string", "", "name as the CREATE gave it; NA if that was not seen"),
+        Column("file_id", "string", "", "FileId, persistent:volatile in hexadecimal, as in `opens`"),
+        Column("direction", "category", "", "read or written"),
+        Column("session_id", "UInt64", "id", "SessionId"),
+        Column("user", "string", "", "user of the session, with the domain"),
+        Column("opened", TIME, "UTC", "CREATE response"),
+        Column("bytes", "int64", "bytes", "of the file that the capture holds; what was moved twice counts once"),
+        Column(
+            "size", "uint64", "bytes",
+            "of the file: EndOfFile of the CREATE response, or where the last byte lies that the open moved",
+        ),
+        Column(
+            "complete", "bool", "",
+            "the capture shows that this is the whole file: nothing is missing, and of a written one, every WRITE was "
+            "confirmed and the file was closed",
+        ),
+        Column("missing", "string", "", "ranges of the file that are not there, such as 0-99 200-299"),
+        Column("unconfirmed", "Int64", "bytes", "sent in WRITE requests without an answer that they were written"),
+        Column("sha256", "string", "", "SHA-256 of the extracted file; NA if a range is missing before its end"),
+        Column("md5", "string", "", "MD5, likewise"),
+        Column("first_frame", "int64", "frame", "packet that completes the first message with its data"),
+        Column("last_frame", "int64", "frame", "packet that completes the last one"),
+        Column("note", "string", "", "what else there is to say"),
+    ),
+    ("path", "direction", "bytes", "size", "complete", "sha256"),
+    "note",
+)  # fmt: skip
+"""What `extract` lists beside the files that it writes; it is no table of a capture."""
+
+_KEYS = Table(
+    "keys",
+    "an SMB2 session, and which of the keys that were given opened it",
+    (
+        Column("session_id", "UInt64", "id", "SessionId"),
+        Column("connections", "string", "", "connections that carried it, such as 0, 3"),
+        Column("user", "string", "", "user, as the client sent it or the Kerberos ticket says"),
+        Column("domain", "string", "", "domain of the user, likewise"),
+        Column("mechanism", "category", "", "how the user logged on, such as NTLMv2 or Kerberos"),
+        Column("service", "string", "", "service that the Kerberos ticket is for"),
+        Column("entry", "string", "", "file and line of the key that is its own; several with semicolons between"),
+        Column("kind", "string", "", "what the key is, as in `key_entries`; likewise"),
+        Column("owner", "string", "", "whose the key is, as in `key_entries`; likewise"),
+        Column(
+            "proof", "string", "",
+            "what shows that the key is right: the logon (NTProofStr, MIC, authenticator, AP-REP), a signature, the "
+            "tag of an encrypted message; likewise",
+        ),
+        Column("decryption", "category", "", "as in `sessions`"),
+        Column("reason", "string", "", "why no key is proved, or not everything is decrypted; empty if all is well"),
+    ),
+    ("session_id", "domain", "user", "decryption", "kind", "entry", "proof"),
+    "reason",
+    "sessions",
+)  # fmt: skip
+
+_KEY_ENTRIES = Table(
+    "key_entries",
+    "a key that was given",
+    (
+        Column("entry", "string", "", "file and line"),
+        Column(
+            "kind", "category", "",
+            "password, NT hash, session key, direction keys, keytab key or cached ticket (of a credentials cache)",
+        ),
+        Column(
+            "owner", "string", "",
+            "whose it is: a user, a SessionId, a service with the number and type of its key, or a ticket's client and "
+            "service",
+        ),
+        Column("used", "bool", "", "it is the key of a session, or opened a ticket"),
+        Column("sessions", "string", "", "SessionIds of these sessions, with commas between"),
+        Column("reason", "string", "", "why it is not used; empty if it is"),
+    ),
+    ("entry", "kind", "owner", "sessions"),
+    "reason",
+    "keys",
+)  # fmt: skip
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        _SESSIONS, _EXCHANGES, _MESSAGES, _CONNECTIONS, _CHANNELS, _TREES, _OPENS, _UNDECODED, _ACCOUNTING,
+        _SESSIONS, _EXCHANGES, _MESSAGES, _CONNECTIONS, _CHANNELS, _TREES, _OPENS, _UNDECODED, _ACCOUNTING, _KEYS,
+        _KEY_ENTRIES,
     )
 }  # fmt: skip

@@ -2,7 +2,9 @@
 
 from unicodedata import category
 
-__all__ = ["encodable", "printable"]
+__all__ = ["encodable", "printable", "spreadsheet_text"]
+
+_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of a formula
 
 
 def printable(text: str) -> str:
@@ -16,6 +18,12 @@ def printable(text: str) -> str:
         character if character.isprintable() or category(character) == "Zs" else _escape(ord(character))
         for character in text
     )
+
+
+def spreadsheet_text(text: str) -> str:
+    """The text, printable, and with an apostrophe before what a spreadsheet would take for a formula."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def encodable(text: str) -> str:

@@ -256,8 +256,10 @@ class KeyFinder:
         return Decryption.NO_KEY
 
     def verdict_without_trying(self, session: Session, sender: int) -> Decryption:
-        """The verdict on an encrypted message of which the end is missing."""
-        return Decryption.DAMAGED if session.provenance is not None else self.verdict_on_failure(session, sender)
+        """The verdict on an encrypted message of which the end is missing. It speaks against no key."""
+        verdict = self.verdict_on_failure(session, sender)
+        tried = session.provenance is not None or verdict is Decryption.WRONG_KEY
+        return Decryption.DAMAGED if tried else verdict
 
 
 def _missing_of_handshake(session: Session, preauth: bytes | None) -> str | None:

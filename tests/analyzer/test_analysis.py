@@ -102,6 +102,16 @@ def test_users_of_the_key_file_may_be_absent(sample: Path, tmp_path: Path) -> No
     assert analyze(sample, keys=keys).notes == []
 
 
+def test_files_are_extracted_with_the_keys_that_were_given(sample: Path, mixed: Analysis, tmp_path: Path) -> None:
+    files = mixed.extract(tmp_path / "files")
+    assert files.user.tolist() == [r"CORPUS\alice", r"CORPUS\alice", r"CORPUS\bob"]
+    assert [(tmp_path / "files" / path).stat().st_size for path in files.path] == files["size"].tolist() == [10_690] * 3
+    with sample.open("rb") as file:
+        streamed = analyze(file)
+    with pytest.raises(UsageError, match="a stream cannot be read twice"):
+        streamed.extract(tmp_path / "again")
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_frames_are_the_table_in_pieces(table: str, mixed: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analyzer.analysis._PIECE", 100)

@@ -330,7 +330,7 @@ def test_a_changed_byte_is_noticed_in_its_message_alone(
     whole = run(tmp_path / "plain", keys, payload)
     handshake = int(whole.messages["frame"][whole.messages["command"] == Command.TREE_CONNECT].min())
     once = {frame for lengths in payload.lengths.values() for frame, size in lengths.items() if size > HEADER_SIZE}
-    chances = random.Random(name)
+    chances, noticed = random.Random(name), 0
     for frame in chances.sample(sorted(frame for frame in once if frame > handshake), 20):
         changed = list(records)
         data = bytearray(records[frame - 1].data)
@@ -340,8 +340,10 @@ def test_a_changed_byte_is_noticed_in_its_message_alone(
         after = run(tmp_path / "changed", keys)
         assert all(map(conserved, after.decoded.accounts))
         different = [new for old, new in zip(verdicts(whole), verdicts(after), strict=True) if old != new]
-        # A segment that was sent twice, and came earlier from elsewhere, may not count at all.
-        assert different == [verdict] or (not different and sent_twice(whole))
+        assert different in ([verdict], [])
+        noticed += len(different)
+    # Of bytes that were sent twice the others may count.
+    assert noticed > 10 if sent_twice(whole) else noticed == 20
 
 
 def verdicts(decoding: Decoding) -> list[Signature | Decryption]:

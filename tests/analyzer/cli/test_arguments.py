@@ -3,31 +3,65 @@
 import ast
 import re
 import shlex
+from argparse import Namespace
 from collections.abc import Callable
 
 import pytest
 
-from analyzer.cli.arguments import parse
+from analyzer.cli.arguments import KEY_TABLES, parse
 from analyzer.cli.where import Condition
-from analyzer.tables.schema import TABLES
+from analyzer.tables.schema import TABLES, Table
 from parsers.errors import UsageError
 
 Sessionscope = Callable[..., tuple[int, str, str]]
-COMMANDS = (*TABLES, "decrypt", "describe")
+SHOWN = [name for name in TABLES if name not in KEY_TABLES]
+COMMANDS = (*SHOWN, "decrypt", "extract", "keys", "keys check", "keys export", "describe")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_example_of_the_help_is_understood(command: str, sessionscope: Sessionscope) -> None:
-    code, out, _ = sessionscope(*([command] if command else []), "--help")
+    code, out, _ = sessionscope(*command.split(), "--help")
     assert code == 0
     examples = re.findall(r"^  sessionscope (.*)$", out, re.MULTILINE)
     assert examples or command == "describe"
     for example in examples:
         options = parse(shlex.split(example))
         if getattr(options, "where", None):
-            Condition(options.where, TABLES[options.command])
+            Condition(options.where, table_of(options))
         if getattr(options, "columns", None):
-            assert set(options.columns.split(",")) <= set(TABLES[options.command].names)
+            assert set(options.columns.split(",")) <= set(table_of(options).names)
+
+
+def table_of(options: Namespace) -> Table:
+    """The table of which a command shows rows."""
+    return TABLES[(options.table or KEY_TABLES[0]) if options.command == "keys check" else options.command]
+
+
+def test_every_table_has_a_command() -> None:
+    for table in TABLES:
+        words = ["keys", "check", "--table", table] if table in KEY_TABLES else [table]
+        assert table_of(parse([*words, "a.pcap"])) is TABLES[table]
+
+
+def test_keys_need_an_action() -> None:
+    with pytest.raises(UsageError, match="required: ACTION"):
+        parse(["keys"])
+    options = parse(["keys", "export", "a.pcap", "--format", "wireshark", "-o", "b"])
+    assert (options.command, options.format, options.output) == ("keys export", "wireshark", "b")
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--pass", r"CORPUS\alice:Passw0rd!"], "--pass"),
+        (["--nthash=alice:fc525c9683e8fe067095ba2ddc971889", "--strict"], "--nthash"),
+        (["--pass=alice:Passw0rd!", "--hash", "alice:fc525c9683e8fe067095ba2ddc971889"], "--pass, --hash"),
+    ],
+)
+def test_what_follows_a_mistyped_option_is_not_shown(words: list[str], names: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse(["sessions", "a.pcap", *words])
+    assert str(raised.value) == f"unrecognized arguments: {names} (sessionscope --help shows how)"
 
 
 def test_keys_may_be_given_many_times() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from analyzer import Analysis, analyze
 from analyzer.cli import commands
+from analyzer.cli.arguments import KEY_TABLES
 from analyzer.tables.schema import TABLES
 
 Sessionscope = Callable[..., tuple[int, str, str]]
@@ -25,7 +26,8 @@ def test_every_table_is_written_in_every_format(
     table: str, kind: str, sample: Path, mixed: Analysis, tmp_path: Path, sessionscope: Sessionscope
 ) -> None:
     path = tmp_path / "out"
-    code, out, err = sessionscope(table, sample, *KEYS, "--format", kind, "-o", path)
+    command = ("keys", "check", "--table", table) if table in KEY_TABLES else (table,)
+    code, out, err = sessionscope(*command, sample, *KEYS, "--format", kind, "-o", path)
     assert (code, out, err) == (0, "", "")
     rows = len(getattr(mixed, table))
     if kind == "text":
@@ -85,7 +87,10 @@ def test_reasons_stand_below_their_sessions(sample: Path, sample_keys: Path, ses
     lines = out.splitlines()
     (closed,) = [place for place, line in enumerate(lines) if "no_key" in line and line.startswith("0x")]
     assert lines[closed].startswith("0x0000000036fe3099")
-    assert lines[closed + 1] == r"    no credential for CORPUS\alice; give the password or NT hash, or the session key"
+    assert lines[closed + 1] == (
+        r"    no credential for CORPUS\alice; those given are for CORPUS\bob; give the password or NT hash, or the "
+        "session key"
+    )
     assert lines[-1] == "11 sessions: 8 plaintext, 2 decrypted, 1 no_key"
 
 
@@ -141,6 +146,39 @@ def test_standard_input_can_be_decrypted_to_standard_output(sample: Path, tmp_pa
     assert b"102 of 102" in done.stderr
 
 
+def test_extract_says_what_it_did(sample: Path, shared: Path, tmp_path: Path, sessionscope: Sessionscope) -> None:
+    folder = tmp_path / "files"
+    assert sessionscope("extract", sample, *KEYS, "-o", folder) == (0, "", "3 files written, 3 of them complete\n")
+    assert sorted(path.name for path in folder.rglob("*")) == [
+        "files.csv", "mixed_alice (2).txt", "mixed_alice (3).txt", "mixed_alice.txt", "share",
+    ]  # fmt: skip
+    code, out, err = sessionscope("extract", sample, *KEYS, "-o", folder)
+    assert (code, out) == (2, "")
+    assert "is not empty: name a new folder" in err
+    _, _, err = sessionscope("extract", sample, "-o", tmp_path / "closed")
+    why = "some messages stayed encrypted, `sessionscope sessions` says why"
+    assert err == f"1 file written, 1 of them complete; {why}\n"
+    capture = shared / "captures/public/zeek/smb/smb2.pcap"
+    for option, said in (("--strict", "1 file written, 1 of them complete; 2 only listed in files.csv\n"),
+                         ("--pipes", "3 files written, 1 of them complete\n")):  # fmt: skip
+        assert sessionscope("extract", capture, option, "-o", tmp_path / option)[2] == said
+
+
+def test_a_mistake_leaves_no_folder(sample: Path, tmp_path: Path, sessionscope: Sessionscope) -> None:
+    folder = tmp_path / "files"
+    code, _, err = sessionscope("extract", sample, "--password", "carol:x", "-o", folder)
+    assert code == 2
+    assert "no session in the capture is of carol" in err
+    assert not folder.exists()
+
+
+def test_standard_input_can_be_extracted(sample: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "analyzer.cli", "extract", "-", "--password=alice:Passw0rd!", "-o", tmp_path / "x"]
+    with sample.open("rb") as capture:
+        done = subprocess.run(command, stdin=capture, capture_output=True, check=True)
+    assert done.stderr == b"3 files written, 3 of them complete\n"
+
+
 def test_describe_explains_one_table_or_all(sessionscope: Sessionscope) -> None:
     code, out, _ = sessionscope("describe", "exchanges")
     assert code == 0
@@ -168,3 +206,90 @@ def test_captures_are_read_as_one(sample: Path, samples: Path, sessionscope: Ses
     _, out, _ = sessionscope("connections", sample, samples / "mch_bind_enc.pcapng", "--format", "json")
     both = len(analyze(sample).connections) + len(analyze(samples / "mch_bind_enc.pcapng").connections)
     assert len(json.loads(out)) == both
+
+
+# ----------------------------------------------------------------------------------------------- keys
+
+
+def test_both_tables_of_keys_are_text_for_people(sample: Path, sample_keys: Path, sessionscope: Sessionscope) -> None:
+    code, out, err = sessionscope("keys", "check", sample, "--keys", sample_keys, "--password", "carol:x")
+    assert (code, err) == (0, "")
+    sessions, _, entries = out.partition("\n11 sessions: 8 plaintext, 2 decrypted, 1 no_key\n\n")
+    assert sessions.split()[: len(TABLES["keys"].headline)] == list(TABLES["keys"].headline)
+    assert entries.split()[: len(TABLES["key_entries"].headline)] == list(TABLES["key_entries"].headline)
+    assert f"{sample_keys} line 5" in sessions
+    assert "    no NTLM logon of carol is in the capture\n" in entries
+    assert entries.endswith("\n4 keys\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "table"),
+    [
+        (("--where", "entry.isna()"), "keys"),
+        (("--columns", "session_id,proof"), "keys"),
+        (("--limit", 3), "keys"),
+        (("--table", "key_entries"), "key_entries"),
+        (("--table", "key_entries", "--where", "used"), "key_entries"),
+    ],
+)
+def test_a_selection_is_of_one_table(
+    arguments: tuple[object, ...], table: str, sample: Path, sample_keys: Path, sessionscope: Sessionscope
+) -> None:
+    code, out, _ = sessionscope("keys", "check", sample, "--keys", sample_keys, *arguments)
+    assert code == 0
+    assert ("proof" in out) == (table == "keys")
+    assert ("owner" in out) == (table == "key_entries")
+
+
+def test_programs_get_one_table_of_keys(sample: Path, sessionscope: Sessionscope) -> None:
+    _, out, _ = sessionscope("keys", "check", sample, *KEYS, "--format", "json")
+    assert [tuple(row) for row in json.loads(out)] == [TABLES["keys"].names] * 11
+
+
+@pytest.mark.parametrize("kind", ["toml", "wireshark"])
+def test_exported_keys_open_what_the_passwords_open(
+    kind: str, sample: Path, mixed: Analysis, tmp_path: Path, sessionscope: Sessionscope
+) -> None:
+    path = tmp_path / "found"
+    code, out, err = sessionscope("keys", "export", sample, *KEYS, "--format", kind, "-o", path)
+    assert (code, out) == (0, "")
+    assert err == "keys of 8 of 11 sessions written; `sessionscope keys check` says why not of all\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = analyze(sample, keys=path)
+    assert again.sessions.decryption.tolist() == mixed.sessions.decryption.tolist()
+    assert (again.messages.signature == mixed.messages.signature).all()
+
+
+def test_an_export_says_what_is_wrong_and_writes_nothing(
+    sample: Path, sample_keys: Path, tmp_path: Path, sessionscope: Sessionscope
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_bytes(sample_keys.read_bytes())
+    named = tmp_path / "names.toml"
+    named.write_text('[[import]]\npath = "mine.toml"\n')
+    link = tmp_path / "link"
+    link.symlink_to(mine)
+    for arguments, message in (
+        (("--format", "nss", "-o", tmp_path / "out"), "an NSS key log is for TLS, which is not decrypted yet"),
+        (("-o", tmp_path / "out"), "no session was opened, so there are no keys to write"),
+        (("--keys", mine, "-o", mine), "is one of the files with keys that are read"),
+        (("--keys", mine, "-o", link), "is one of the files with keys that are read"),
+        (("--keys", named, "-o", mine), "is one of the files with keys that are read"),
+        (("--keys", mine, "-o", sample), "is one of the captures that are read"),
+        (("--keys", mine, "-o", "-"), "keys go to a file that only you can read"),
+        (("--keys", mine, "-o", tmp_path / "absent" / "out"), "its folder does not exist"),
+        (("--password", "carol:x", "-o", tmp_path / "out"), "no session in the capture is of carol"),
+    ):
+        code, out, err = sessionscope("keys", "export", sample, *arguments)
+        assert (code, out) == (2, "")
+        assert message in err
+        assert not (tmp_path / "out").exists()
+    assert mine.read_bytes() == sample_keys.read_bytes()
+
+
+def test_strict_speaks_of_damage_in_keys_too(sample: Path, tmp_path: Path, sessionscope: Sessionscope) -> None:
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(sample.read_bytes()[:-100])
+    assert sessionscope("keys", "check", cut, *KEYS, "--strict")[0] == 3
+    assert sessionscope("keys", "export", cut, *KEYS, "--strict", "-o", tmp_path / "out")[0] == 3
+    assert (tmp_path / "out").exists()

@@ -1,12 +1,13 @@
-"""An output file is there whole or not at all."""
+"""An output file is there whole or not at all; an input can be read again or is refused."""
 
+import io
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from analyzer.export.files import atomic_output
+from analyzer.export.files import atomic_output, rereadable
 from parsers.errors import UsageError
 
 
@@ -89,3 +90,15 @@ def test_a_reader_that_has_gone_is_not_a_mistake(tmp_path: Path) -> None:
         atomic_output(f"/dev/fd/{pipe.fileno()}") as file,
     ):
         file.write(b"x" * 100_000)
+
+
+def test_files_and_folders_can_be_read_again(tmp_path: Path) -> None:
+    assert rereadable("a.pcap") == ["a.pcap"]
+    assert rereadable(tmp_path) == [tmp_path]
+    assert rereadable(path for path in ("a", tmp_path)) == ["a", tmp_path]
+
+
+@pytest.mark.parametrize("source", ["-", io.BytesIO(), ["a", "-"], [io.BytesIO()]])
+def test_streams_cannot(source: object) -> None:
+    with pytest.raises(UsageError, match="a stream cannot be read twice"):
+        rereadable(source)

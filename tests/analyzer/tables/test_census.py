@@ -12,8 +12,9 @@ from analyzer.tables.census import MAX_FRAMES, Census, final_verdicts
 from parsers.capture.open import open_captures
 from parsers.keys.store import KeyStore
 from parsers.pipeline import Decoded, decode
+from parsers.smb2.crypto import Cipher, SessionKeys
 from parsers.smb2.messages import DECRYPTIONS
-from parsers.smb2.session import Session, SmbConnection
+from parsers.smb2.session import Candidate, Session, SmbConnection
 from parsers.verdicts import Decryption
 
 
@@ -49,6 +50,23 @@ def test_a_changed_signature_is_counted(tampered: Callable[[bytes, int, bytes], 
     analysis = analyze(path, passwords=["bob:B0bPass#"])
     invalid = analysis.messages[analysis.messages.signature == "invalid"]
     assert len(invalid) == analysis.sessions.signatures_invalid.sum()
+
+
+def test_half_of_a_key_does_not_make_damage_of_what_it_does_not_open() -> None:
+    session = Session(0, 1, SmbConnection(0, (0, 445)), provenance="a", cipher=Cipher.AES_256_GCM)
+    session.adopted = Candidate(SessionKeys(b"", b"", b"k", b"k"), "a", (), (), bytes(16))
+    final = final_verdicts([session])
+    assert (final[0] == np.arange(len(DECRYPTIONS))).all()
+
+
+def test_signed_messages_are_counted_whether_their_key_is_known_or_not(sample: Path, mixed: Analysis) -> None:
+    messages = mixed.messages
+    tells = messages[messages.signature.isin(["valid", "invalid", "no_key"]) & (messages.session_id != 0)]
+    for passwords in (["alice:Passw0rd!", "bob:B0bPass#"], []):
+        decoded, census = counted(sample, *passwords)
+        of_sessions = {decoded.smb2.tracker.sessions[n].session_id: count for n, count in census.signed.items()}
+        for session_id, count in tells.session_id.value_counts().items():
+            assert of_sessions[session_id] == count
 
 
 def test_a_session_that_was_never_counted_has_no_verdicts() -> None:

@@ -99,3 +99,12 @@ def test_a_request_without_answer_has_no_status(shared: Any) -> None:
         assert lost[name].isna().all(), name
     assert (lost.response_length == 0).all()
     assert pd.notna(lost.request_time).all()
+
+
+def test_reads_and_writes_tell_their_place_and_size(mixed: Analysis) -> None:
+    moving = mixed.exchanges[mixed.exchanges.command.isin(["READ", "WRITE"])]
+    assert moving.file_offset.tolist() == [0] * len(moving)
+    assert moving.transferred.tolist() == [10_690] * 3
+    other = mixed.exchanges[~mixed.exchanges.command.isin(["READ", "WRITE"])]
+    assert other.file_offset.isna().all()
+    assert other.transferred.isna().all()

@@ -137,7 +137,7 @@ def batch(*messages: tuple[int, int, int]) -> Batch:
     return Batch(
         memoryview(b""), units,
         Messages(header, known, unit, zeros, zeros, ~known, verdicts, verdicts, zeros - 1, zeros - 1, ~known),
-        ExchangeTable(),
+        ExchangeTable(), [],
     )  # fmt: skip
 
 

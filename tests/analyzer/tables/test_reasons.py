@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 
 from analyzer.tables.census import Census
-from analyzer.tables.reasons import explain, summary
-from parsers.smb2.crypto import SessionKeys
+from analyzer.tables.reasons import explain, missing_key, summary
+from parsers.ntstatus import STATUS_LOGON_FAILURE, STATUS_MORE_PROCESSING_REQUIRED
+from parsers.smb2.crypto import Cipher, SessionKeys, SigningAlgorithm
+from parsers.smb2.dialects import Dialect
 from parsers.smb2.session import Candidate, SecurityContext, Session, SmbConnection
-from parsers.smb2.state import State
 from parsers.verdicts import Decryption
 
 Counts = dict[Decryption, int]
 
 
 def session(**members: Any) -> Session:
-    made = Session(0, 0x1234, SmbConnection(0, (0, 445)), state=State.VALID)
+    made = Session(0, 0x1234, SmbConnection(0, (0, 445)), creation_time=1)
     for name, value in members.items():
         setattr(made, name, value)
     return made
@@ -47,7 +48,13 @@ NO_CREDENTIAL = {
     "security_context": SecurityContext("bob", "CORPUS"),
 }
 WRONG_PASSWORD = {"complaints": ["wrong password for bob"], "complaint_verdict": Decryption.WRONG_KEY}
+UNSEEN = {"creation_time": None}
 PROVED = {"provenance": "keys.toml line 3"}
+HALF_KEY = PROVED | {
+    "cipher": Cipher.AES_256_GCM,
+    "adopted": Candidate(SessionKeys(b"", b""), "keys.toml line 3", (), (), bytes(16)),
+}
+SIGNING = [Candidate(SessionKeys(b"", b""), "k line 5", (), (SigningAlgorithm.AES_CMAC,))]
 CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k line 1", "k line 1", "k line 9")]
 
 
@@ -70,9 +77,25 @@ CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k l
             "no key was given for it: give the password or NT hash of its user, or its session key",
         ),
         (
-            {"state": State.UNSEEN},
+            UNSEEN,
             {Decryption.NO_KEY: 5},
             "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key",
+        ),
+        (
+            UNSEEN | {"candidates": CANDIDATES[1:]},
+            {Decryption.NO_HANDSHAKE: 5},
+            "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key; "
+            "as that of an older dialect the one of k line 1; k line 9 does not fit",
+        ),
+        (
+            UNSEEN | {"dialect": Dialect.SMB_3_1_1},
+            {Decryption.NO_HANDSHAKE: 5},
+            "its logon is not in the capture, and keys of SMB 3.1.1 depend on it: give its direction keys",
+        ),
+        (
+            UNSEEN | {"dialect": Dialect.SMB_3_0, "setup_status": STATUS_MORE_PROCESSING_REQUIRED},
+            {Decryption.NO_KEY: 5},
+            "the end of its logon is not in the capture: give its direction keys, or its session key",
         ),
         (
             {"complaints": ["Kerberos logon: give its session key"]},
@@ -82,6 +105,17 @@ CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k l
         ({"complaints": ["no handshake", "no handshake"]}, {Decryption.NO_HANDSHAKE: 5}, "no handshake"),
         (WRONG_PASSWORD, {Decryption.WRONG_KEY: 5}, "wrong password for bob"),
         ({"candidates": CANDIDATES}, {Decryption.WRONG_KEY: 5}, "no key given for it fits: k line 1; k line 9"),
+        (
+            NO_CREDENTIAL | {"candidates": CANDIDATES[:1]},
+            {Decryption.WRONG_KEY: 5},
+            r"no key given for it fits: k line 1; no credential for CORPUS\bob",
+        ),
+        (
+            HALF_KEY,
+            {Decryption.WRONG_KEY: 5},
+            "the session key has 16 bytes (keys.toml line 3): it fits the signatures, but opens no message. "
+            "AES-256-GCM takes all of a key, of which Kerberos gives 32 bytes: give these, or the direction keys",
+        ),
         (
             PROVED,
             {Decryption.DECRYPTED: 5, Decryption.NO_KEY: 4, Decryption.PLAINTEXT: 3},
@@ -96,6 +130,46 @@ CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k l
 )
 def test_the_reason_says_why_and_what_to_do(members: dict[str, Any], counts: Counts, reason: str) -> None:
     assert explain(session(**members), counts, Census()) == reason
+
+
+@pytest.mark.parametrize(
+    ("members", "signed", "reason"),
+    [
+        (PROVED, 5, ""),
+        (NO_CREDENTIAL, 5, r"no credential for CORPUS\bob"),
+        (NO_CREDENTIAL, 0, r"no credential for CORPUS\bob"),
+        ({"candidates": SIGNING}, 5, "no key given for it fits: k line 5"),
+        (
+            NO_CREDENTIAL | {"candidates": SIGNING + CANDIDATES},
+            0,
+            "nothing in it is signed or encrypted, which would prove the key: k line 5; k line 1; k line 9; "
+            r"no credential for CORPUS\bob",
+        ),
+        (
+            {"candidates": SIGNING + CANDIDATES},
+            5,
+            "no key given for it fits: k line 5; "
+            "nothing in it is encrypted, which would prove the key: k line 1; k line 9",
+        ),
+        (
+            UNSEEN | {"setup_status": STATUS_LOGON_FAILURE, "ended_by": "logon refused (STATUS_LOGON_FAILURE)"},
+            0,
+            "it has no keys: logon refused (STATUS_LOGON_FAILURE)",
+        ),
+        ({}, 0, "no key was given for it: give the password or NT hash of its user, or its session key"),
+    ],
+)
+def test_a_session_that_needs_no_key_has_a_reason_too(members: dict[str, Any], signed: int, reason: str) -> None:
+    census = Census()
+    census.signed[0] = signed
+    for counts in ({}, {Decryption.PLAINTEXT: 5}):
+        assert missing_key(session(**members), counts, census) == reason
+
+
+def test_the_reason_of_what_was_not_decrypted_is_the_same_for_both_tables() -> None:
+    closed = session(**NO_CREDENTIAL)
+    counts = {Decryption.NO_KEY: 5}
+    assert missing_key(closed, counts, Census()) == explain(closed, counts, Census()) != ""
 
 
 def test_damage_names_its_frames_and_the_key_that_is_right() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.tables.text import encodable, printable
+from analyzer.tables.text import encodable, printable, spreadsheet_text
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_printable_text_is_one_line_that_can_be_encoded(text: str) -> None:
 )
 def test_lone_surrogates_are_replaced(text: str, whole: str) -> None:
     assert encodable(text) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [("=1+1", "'=1+1"), ("+a", "'+a"), ("-a", "'-a"), ("@a", "'@a"), ("a=b", "a=b"), ("", ""), ("\t=1", r"\x09=1")],
+)
+def test_no_cell_is_a_formula(text: str, cell: str) -> None:
+    assert spreadsheet_text(text) == cell

@@ -74,6 +74,31 @@ def test_a_file_that_others_could_read_is_closed_to_them(writer, tmp_path):
     assert len(list(load_keys(path))) == 2
 
 
+@pytest.mark.parametrize("writer", WRITERS, ids=by_name)
+def test_what_was_there_stays_if_writing_fails(writer, tmp_path, monkeypatch):
+    path = tmp_path / "keys"
+    path.write_text("what was there")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UsageError, match="cannot be written: No space left on device"):
+        writer(path, SESSIONS)
+    assert path.read_text() == "what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=by_name)
+def test_a_link_stays_and_its_file_is_replaced(writer, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "keys")
+    writer(tmp_path / "link", SESSIONS)
+    assert (tmp_path / "link").is_symlink()
+    assert len(list(load_keys(tmp_path / "keys"))) == 7
+    writer("/dev/null", SESSIONS)
+    assert not Path("/dev/null").is_file()
+
+
 def test_nothing_to_write_makes_an_empty_file(tmp_path):
     path = tmp_path / "keys"
     write_wireshark(path, [])

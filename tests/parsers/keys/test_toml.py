@@ -162,9 +162,9 @@ def test_an_empty_file_is_an_empty_store(written):
         ("\nsession = [1, 2]", "line 2: write [[session]], in double brackets, above each session"),
         ('user = [{name = "x", pass = "y"}]', 'line 1: unknown key "pass"; did you mean "password"?'),
         ('[[keytab]]\nfile = "x"', 'line 2: unknown key "file"; known are path'),
-        ('\n[[keytab]]', 'line 2: a keytab needs the path of a file: path = "..."'),
+        ("\n[[keytab]]", 'line 2: a keytab needs the path of a file: path = "..."'),
         ('[[ccache]]\npath = ""', 'line 2: a ccache needs the path of a file: path = "..."'),
-        ('[[import]]\npath = 5', 'line 2: path must be a string: path = "..."'),
+        ("[[import]]\npath = 5", 'line 2: path must be a string: path = "..."'),
         (
             '[[import]]\npath = "C:\\temp\\new"',
             "line 2: path has a control character; write text with backslashes in single quotes",

@@ -267,17 +267,21 @@ def test_many_units_that_no_key_opens_are_closed_alike():
 
 
 @pytest.mark.parametrize(
-    ("secrets", "verdict"),
-    [(PASSWORDS, Decryption.DAMAGED), ((), Decryption.NO_KEY), ((SessionKey(5, OTHER_KEY),), Decryption.WRONG_KEY)],
+    ("secrets", "verdict", "whole"),
+    [
+        (PASSWORDS, Decryption.DAMAGED, Decryption.DECRYPTED),
+        ((), Decryption.NO_KEY, Decryption.NO_KEY),
+        ((SessionKey(5, OTHER_KEY),), Decryption.DAMAGED, Decryption.WRONG_KEY),  # says nothing about the key
+    ],
 )
 @pytest.mark.parametrize("there", [52, 100])
-def test_a_unit_of_which_the_end_is_missing_is_not_tried(secrets, verdict, there):
+def test_a_unit_of_which_the_end_is_missing_is_not_tried(secrets, verdict, whole, there):
     peers = logged_on()
     peers.sealed(CLIENT, 5, echo(1, 100))
     peers.sealed(CLIENT, 5, echo(2))
     rows = open_units(Observer(*secrets), peers.said, present={6: there})
     assert rows[0] == Row(verdict, 0, None)
-    assert rows[1].verdict is (Decryption.DECRYPTED if verdict is Decryption.DAMAGED else verdict)
+    assert rows[1].verdict is whole
 
 
 @pytest.mark.parametrize("session_id", [0, 5])
@@ -288,7 +292,7 @@ def test_an_incomplete_unit_alone_proves_no_key(session_id):
     peers.sealed(CLIENT, session_id, echo(1, 100))
     listener = Observer(DirectionKeys(5, keys.client_to_server, keys.server_to_client))
     rows = open_units(listener, peers.said, present={6: 150})
-    assert rows == [Row(Decryption.WRONG_KEY if session_id else Decryption.NO_KEY, 0 if session_id else -1, None)]
+    assert rows == [Row(Decryption.DAMAGED if session_id else Decryption.NO_KEY, 0 if session_id else -1, None)]
 
 
 def test_less_than_a_transform_header_is_no_row():
