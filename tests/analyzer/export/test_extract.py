@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.export.extract import LIST, Extraction, extract_files
+from analyzer.export.output_folder import OutputFolder
 from analyzer.tables.schema import EXTRACTED
 from parsers import ntstatus
 from parsers.capture.open import open_captures
@@ -405,11 +406,22 @@ def test_no_offset_makes_a_file_without_end(out: Path, offset: int) -> None:
     share.read(file, 0, b"good")
     share.read(file, offset, b"evil")
     share.write(file, offset, b"evil")
+    share.close(file)
     read, written = extract(share, out).itertuples()
     assert contents(out) == {"share/a": b"good"}
     assert read.note == written.note == "4 bytes were left out: they would lie beyond 1,099,511,627,776"
     assert (read.size, read.missing, read.complete) == (2**64 - 1, f"4-{2**64 - 2}", False)
     assert (written.bytes, written.complete, pd.isna(written.path)) == (0, False, True)
+
+
+def test_a_file_of_which_something_was_left_out_is_not_complete(out: Path) -> None:
+    share = Share().connect()
+    file = share.open("a")
+    for offset in (0, TIB):
+        share.write(file, offset, b"data")
+    share.close(file)
+    (row,) = extract(share, out).itertuples()
+    assert (row.bytes, row.size, row.missing, row.unconfirmed, row.complete) == (4, 4, "", 0, False)
 
 
 def test_a_file_ends_at_a_tebibyte(out: Path) -> None:
@@ -460,6 +472,18 @@ def test_any_damage_gives_a_folder_that_its_list_describes(
 
 
 # ------------------------------------------------------------------------------------ the folder
+
+
+def test_a_system_that_takes_more_names_for_one_gets_other_names(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = OutputFolder.place
+
+    def pick(folder: OutputFolder, number: int, path: str) -> bool:
+        return path not in {"share/a", "share/a (2)"} and place(folder, number, path)
+
+    monkeypatch.setattr(OutputFolder, "place", pick)
+    share = Share().connect()
+    share.read(share.open("a"), 0, b"data")
+    assert extract(share, out).path.tolist() == ["share/a (3)"]
 
 
 def test_a_capture_without_files_gives_an_empty_list(out: Path) -> None:

@@ -79,6 +79,17 @@ def test_an_answer_that_comes_before_its_request_waits_for_it(tmp_path: Path) ->
         assert (moved.first_frame, moved.last_frame) == (7, 7)
 
 
+def test_what_has_waited_may_be_the_first_of_its_file(tmp_path: Path) -> None:
+    share = Share().connect()
+    file = share.open("a")
+    share.read(file, 0, b"early")
+    early = share.said.pop(-2)
+    share.read(file, 5, b" bird")
+    share.said.append(early)
+    (moved,), content = sorted_files(share, tmp_path, SMALL)
+    assert (moved.first_frame, moved.last_frame, content) == (7, 9, {0: b"early bird"})
+
+
 def test_an_answer_before_the_request_for_a_file_that_nobody_opened_waits_too(tmp_path: Path) -> None:
     share = Share()
     share.read(FileId(3, 4), 0, b"data")

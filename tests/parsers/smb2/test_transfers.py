@@ -88,8 +88,8 @@ def run(said: Sequence[Said], edges: Iterable[int] = (), **placing: object) -> t
         table.feed(arena, units, messages)
         transfers = find_transfers(arena, messages, table.block)
         pieces += in_words(arena, transfers)
-        names = map(FileId._make, transfers.file_ids.tolist())
-        unopened += map(Unopened, transfers.unopened["message_id"].tolist(), names)
+        names = zip(transfers.unopened["message_id"].tolist(), transfers.file_ids.tolist(), strict=True)
+        unopened += [Unopened(message_id, FileId(*file_id)) for message_id, file_id in names]
     return sorted(pieces, key=lambda piece: (-piece.command, piece.request_frame)), unopened
 
 
