@@ -32,7 +32,7 @@ class Census:
 
     Attributes:
         smb2: numbers of the connections on which an SMB2 message was seen.
-        signed: messages whose signature says something of the key, by session number.
+        signed: whole messages whose signature says something of the key, by session number.
         invalid: those with an invalid signature, likewise.
         suspects: the first frames of messages that no key fitted, by session number and sender.
     """
@@ -54,7 +54,9 @@ class Census:
         self._grow(int(session.max(initial=-1)) + 1)
         np.add.at(self._verdicts, (session, sender, verdict), 1)
         signature = messages.signature[rows]
-        for count, wanted in ((self.signed, np.isin(signature, _SIGNED)), (self.invalid, signature == _INVALID)):
+        whole = ~units.incomplete[messages.unit[rows]]
+        tells = np.isin(signature, _SIGNED) & whole
+        for count, wanted in ((self.signed, tells), (self.invalid, signature == _INVALID)):
             numbers, times = np.unique(session[wanted], return_counts=True)
             for number, more in zip(numbers.tolist(), times.tolist(), strict=True):
                 count[number] += more

@@ -60,11 +60,18 @@ def missing_key(session: Session, counts: Mapping[Decryption, int], census: Cens
     if summary(counts) not in {Decryption.PLAINTEXT, Decryption.DECRYPTED}:
         return explain(session, counts, census)
     is_signed = bool(census.signed.get(session.number))
-    tried = [candidate for candidate in session.candidates if is_signed and candidate.signing_algorithms]
-    untried = [candidate for candidate in session.candidates if candidate not in tried]
+    # Where the dialect is unknown, that a session key does not fit says nothing of it.
+    judged = [candidate for candidate in session.candidates if session.dialect is not None or _is_direction(candidate)]
+    misfits = [candidate for candidate in judged if is_signed and not _is_direction(candidate)]
+    others = [candidate for candidate in judged if not is_signed or _is_direction(candidate)]
     missing = "encrypted" if is_signed else "signed or encrypted"
-    unproved = f"nothing in it is {missing}, which would prove the key: {_sources(untried)}" if untried else ""
-    return _joined(_misfit(tried), unproved, _complaints(session)) or _advice(session, Decryption.NO_KEY)
+    unproved = f"nothing in it is {missing}, which would prove the key: {_sources(others)}" if others else ""
+    logon = "" if session.complaints else _of_the_logon(session)
+    return _joined(_misfit(misfits), unproved, _complaints(session) or logon) or _advice(session, Decryption.NO_KEY)
+
+
+def _is_direction(candidate: Candidate) -> bool:
+    return candidate.session_key is None
 
 
 def _misfit(candidates: Sequence[Candidate]) -> str:
@@ -117,7 +124,7 @@ def _of_the_logon(session: Session) -> str:
     if session.dialect == Dialect.SMB_3_1_1:
         return f"{part} is not in the capture, and keys of SMB 3.1.1 depend on it: give its direction keys"
     before = "" if session.dialect is not None else "before SMB 3.1.1 "
-    given = _sources(session.candidates)
+    given = _sources([candidate for candidate in session.candidates if not _is_direction(candidate)])
     tried = f"; as that of an older dialect the one of {given} does not fit" if given else ""
     return f"{part} is not in the capture: give its direction keys, or {before}its session key{tried}"
 

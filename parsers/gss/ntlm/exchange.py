@@ -28,7 +28,7 @@ from parsers.verdicts import Decryption
 __all__ = ["NtlmCredential", "NtlmExchange", "Proven", "Unproven"]
 
 _V1_RESPONSE_SIZE = 24
-_NAMED = 3  # accounts that a sentence names; a list of hashes may have thousands
+_NAMED, _LOOKED_AT = 3, 16  # accounts that a sentence names, and looks for; a list of hashes may have thousands
 
 
 class NtlmCredential(Protocol):
@@ -268,10 +268,11 @@ class NtlmExchange:
 
 def _others(credentials: Sequence[NtlmCredential]) -> str:
     """Whom credentials are for, as the end of a sentence; nothing where there are none."""
-    accounts = list(dict.fromkeys(f"{c.domain}\\{c.user}" if c.domain else c.user for c in credentials))
+    first = credentials[:_LOOKED_AT]
+    accounts = list(dict.fromkeys(f"{c.domain}\\{c.user}" if c.domain else c.user for c in first))
     if not accounts:
         return ""
-    more = f" and {len(accounts) - _NAMED:,} more" if len(accounts) > _NAMED else ""
+    more = " and others" if len(accounts) > _NAMED or len(credentials) > len(first) else ""
     return f"; those given are for {', '.join(accounts[:_NAMED])}{more}"
 
 

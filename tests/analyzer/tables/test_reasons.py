@@ -49,12 +49,14 @@ NO_CREDENTIAL = {
 }
 WRONG_PASSWORD = {"complaints": ["wrong password for bob"], "complaint_verdict": Decryption.WRONG_KEY}
 UNSEEN = {"creation_time": None}
+KNOWN_DIALECT = {"dialect": Dialect.SMB_3_1_1}
 PROVED = {"provenance": "keys.toml line 3"}
 HALF_KEY = PROVED | {
     "cipher": Cipher.AES_256_GCM,
     "adopted": Candidate(SessionKeys(b"", b""), "keys.toml line 3", (), (), bytes(16)),
 }
-SIGNING = [Candidate(SessionKeys(b"", b""), "k line 5", (), (SigningAlgorithm.AES_CMAC,))]
+KEY_OF_SESSION = Candidate(SessionKeys(b"", b""), "k line 5", (), (SigningAlgorithm.AES_CMAC,), bytes(16))
+SIGNING = [KEY_OF_SESSION]
 CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k line 1", "k line 1", "k line 9")]
 
 
@@ -82,10 +84,10 @@ CANDIDATES = [Candidate(SessionKeys(b"", b""), place, (), ()) for place in ("k l
             "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key",
         ),
         (
-            UNSEEN | {"candidates": CANDIDATES[1:]},
+            UNSEEN | {"candidates": SIGNING},
             {Decryption.NO_HANDSHAKE: 5},
             "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key; "
-            "as that of an older dialect the one of k line 1; k line 9 does not fit",
+            "as that of an older dialect the one of k line 5 does not fit",
         ),
         (
             UNSEEN | {"dialect": Dialect.SMB_3_1_1},
@@ -138,15 +140,22 @@ def test_the_reason_says_why_and_what_to_do(members: dict[str, Any], counts: Cou
         (PROVED, 5, ""),
         (NO_CREDENTIAL, 5, r"no credential for CORPUS\bob"),
         (NO_CREDENTIAL, 0, r"no credential for CORPUS\bob"),
-        ({"candidates": SIGNING}, 5, "no key given for it fits: k line 5"),
+        (KNOWN_DIALECT | {"candidates": SIGNING}, 5, "no key given for it fits: k line 5"),
         (
-            NO_CREDENTIAL | {"candidates": SIGNING + CANDIDATES},
+            UNSEEN | {"candidates": SIGNING + CANDIDATES[2:]},
+            5,
+            "nothing in it is encrypted, which would prove the key: k line 9; "
+            "its logon is not in the capture: give its direction keys, or before SMB 3.1.1 its session key; "
+            "as that of an older dialect the one of k line 5 does not fit",
+        ),
+        (
+            KNOWN_DIALECT | NO_CREDENTIAL | {"candidates": SIGNING + CANDIDATES},
             0,
             "nothing in it is signed or encrypted, which would prove the key: k line 5; k line 1; k line 9; "
             r"no credential for CORPUS\bob",
         ),
         (
-            {"candidates": SIGNING + CANDIDATES},
+            KNOWN_DIALECT | {"candidates": SIGNING + CANDIDATES},
             5,
             "no key given for it fits: k line 5; "
             "nothing in it is encrypted, which would prove the key: k line 1; k line 9",

@@ -168,3 +168,9 @@ def test_a_store_merged_with_itself_has_everything_twice():
     store = full_store()
     store.merge(store)
     assert sorted(secret.provenance for secret in store) == ["a test"] * 10
+
+
+def test_an_account_has_its_domain_where_one_was_given():
+    assert Credential("alice", "CORPUS", "x").account == r"CORPUS\alice"
+    assert Credential("alice", "", "x").account == r"\alice"
+    assert Credential("alice", None, "x").account == "alice"

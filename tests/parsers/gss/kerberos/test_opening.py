@@ -69,6 +69,12 @@ def test_a_ticket_opens_with_the_key_of_the_account_behind_its_name():
     assert ticket.pac_problem is None
 
 
+def test_what_opened_the_ticket_is_known():
+    assert opened(MIT[18], [WRONG, OWN[18]]).source is OWN[18]
+    (cached,) = (entry for entry in ccache.parse(MIT_CACHES[18], "cc") if entry.server.startswith("cifs/"))
+    assert opened(MIT[18], caches=[cached]).source is cached
+
+
 def test_a_key_with_a_wrong_number_or_name_is_tried_too_but_later():
     right = OWN[18]
     other = replace(right, principal="host/old.krb.test", kvno=9, provenance="another file")

@@ -105,7 +105,7 @@ def test_the_credential_of_the_same_domain_is_tried_first():
         (
             [Credential(f"user{number}", None, "x") for number in range(1203)],
             Decryption.NO_KEY,
-            r"no credential for SUT311\administrator; those given are for user0, user1, user2 and 1,200 more",
+            r"no credential for SUT311\administrator; those given are for user0, user1, user2 and others",
         ),
         (
             [replace(ADMINISTRATOR, password="")],
