@@ -21,9 +21,13 @@ class Timer:
 
 
 class Timers:
-    """Appointments in order of time; those of one instant fire in the order in which they were made."""
+    """Appointments in order of time; those of one instant fire in the order in which they were made.
 
-    def __init__(self) -> None:
+    `now` is the latest time that anybody told: of what fires, or set by whoever brings news from outside.
+    """
+
+    def __init__(self, now: int = 0) -> None:
+        self.now = now
         self._heap: list[tuple[int, int, Timer]] = []
         self._made = 0
 
@@ -46,4 +50,6 @@ class Timers:
             timer = heapq.heappop(self._heap)[2]
             action, timer.action = timer.action, None
             assert action is not None  # `next` drops the cancelled ones
+            self.now = max(self.now, timer.at)
             action(timer.at)
+        self.now = max(self.now, now)

@@ -15,7 +15,7 @@ from parsers.smb2.header import HeaderFixed
 if TYPE_CHECKING:
     from refserver.server.state import Connection, Open, Session, TreeConnect
 
-__all__ = ["Pending", "Reply", "Request"]
+__all__ = ["Compound", "Pending", "Reply", "Request"]
 
 
 @dataclass(slots=True)
@@ -53,9 +53,21 @@ class Request:
     tree_connect: "TreeConnect | None" = None
     open: "Open | None" = None
     status_before: int = 0
+    status: int = 0  # what it came to
     encrypted: bool = False
     signed: bool = False
     async_id: int = 0
     cancel: Callable[[], None] | None = None
     answered: bool = False
+    compound: "Compound | None" = None
     place: int = field(default=0)  # in its compound
+
+
+@dataclass(slots=True, eq=False)
+class Compound:
+    """What came in one message, in order, and the responses that are not sent yet (MS-SMB2 3.3.5.2.7, 3.3.4.1.3)."""
+
+    requests: list[Request]
+    next: int = 0
+    running: bool = False
+    replies: list[tuple[Request, Reply]] = field(default_factory=list)

@@ -7,9 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from parsers.secret import Secret
+from parsers.smb2.change_notify import Change
 from parsers.smb2.crypto import PREAUTH_START, Decryptor, Signer
 from parsers.smb2.negotiate import GlobalCapabilities, SecurityMode
 from refserver.server.requests import Request
+from refserver.server.sequence_window import SequenceWindow
 from refserver.store.store import Node, Store
 from refserver.timers import Timer
 
@@ -23,6 +25,7 @@ __all__ = [
     "LeaseTable",
     "LockRange",
     "Open",
+    "OpenFile",
     "OplockState",
     "PreauthSession",
     "SecurityContext",
@@ -30,6 +33,7 @@ __all__ = [
     "SessionState",
     "Share",
     "TreeConnect",
+    "Watch",
 ]
 
 
@@ -63,6 +67,7 @@ class Share:
     ca_timeout: int = 0  # ms
     compress_data: bool = False
     remark: str = ""
+    watches: "dict[int, Open]" = field(default_factory=dict)  # opens that CHANGE_NOTIFY watches, by durable_file_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,7 @@ class Connection:
     compression_ids: tuple[int, ...] = ()
     supports_chained_compression: bool = False
     supports_notifications: bool = False
-    command_sequence_window: set[int] = field(default_factory=lambda: {0})
-    next_message_id: int = 1  # the smallest that was never granted
+    command_sequence_window: SequenceWindow = field(default_factory=SequenceWindow)
     request_list: dict[int, Request] = field(default_factory=dict)  # by MessageId
     async_command_list: dict[int, Request] = field(default_factory=dict)  # by AsyncId
     received: bytearray = field(default_factory=bytearray)
@@ -119,6 +123,7 @@ class PreauthSession:
 
     session_id: int
     preauth_integrity_hash_value: bytes
+    acceptor: "Acceptor | None" = field(default=None, repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -160,6 +165,8 @@ class Session(Secret):
     full_session_key: bytes | None = field(default=None, repr=False)
 
     acceptor: "Acceptor | None" = field(default=None, repr=False)  # of the authentication that is under way
+    cipher_id: int = 0  # of all channels
+    signing_algorithm_id: int = 0  # with `signing_key`; a channel's own key is used with its connection's algorithm
     decryptor: Decryptor | None = field(default=None, repr=False)
     nonces: int = 0  # how many messages were encrypted
     next_tree_id: int = 1
@@ -202,7 +209,9 @@ class Open:
     create_options: int
     path: str
     create_disposition: int = 0
+    create_action: int = 0
     file_attributes: int = 0
+    allocation: int = 0  # bytes that the client asked to set aside for a new file
     oplock_level: int = 0
     oplock_state: OplockState = OplockState.NONE
     oplock_timer: Timer | None = None
@@ -226,8 +235,37 @@ class Open:
     current_ea_index: int = 0
     delete_on_close: bool = False
     position: int = 0
+    client_guid: bytes = bytes(16)  # of the connection that created it
+    kept_times: frozenset[str] = frozenset()  # that this open has set: what it does later leaves them alone
+    enumeration: "list[tuple[str, Node]] | None" = None  # what a listing of the directory found when it began
     change_notify: deque[Request] = field(default_factory=deque)
+    watch: "Watch | None" = None
     on_close: list[Callable[[int], None]] = field(default_factory=list)  # each gets the time
+
+
+@dataclass(slots=True, eq=False)
+class OpenFile:
+    """What all opens of one node have in common (MS-FSA 2.1.1.3, 2.1.1.5).
+
+    `waiting` are retries of requests that wait for a break, a lock or a close; each is called once, with the time.
+    """
+
+    node: Node
+    share: Share  # that it was first opened through
+    opens: list[Open] = field(default_factory=list)
+    delete_pending: bool = False
+    waiting: list[Callable[[int], None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What CHANGE_NOTIFY reports of a directory, fixed by the first request on the open, and what it has yet to."""
+
+    completion_filter: int
+    watch_tree: bool
+    buffer_length: int
+    changes: list[Change] = field(default_factory=list)
+    overflowed: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -236,8 +274,10 @@ class Lease:
 
     lease_key: bytes
     node: Node
+    client_guid: bytes = bytes(16)
     lease_state: int = 0
-    break_to_lease_state: int = 0
+    break_to_lease_state: int = 0  # what the client was told to break to
+    break_required: int = 0  # what has to be left in the end; fewer bits where a break came during the break
     lease_break_timeout: Timer | None = None
     lease_opens: list[Open] = field(default_factory=list)
     breaking: bool = False

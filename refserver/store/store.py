@@ -24,6 +24,7 @@ class Attributes:
     allocation_size: int = 0
     number_of_links: int = 1
     ea: dict[bytes, bytes] = field(default_factory=dict)
+    security: bytes = b""  # the self-relative security descriptor that was set; empty where none was
 
 
 class Node(Protocol):
@@ -31,6 +32,7 @@ class Node(Protocol):
 
     file_id: int  # 64 bits, stable for the life of the store
     is_directory: bool
+    stream_of: "Node | None"  # the file of a named stream
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -55,6 +57,14 @@ class Node(Protocol):
 
     def truncate(self, size: int) -> None:
         """Set the end of the file."""
+        ...
+
+    def punch(self, offset: int, length: int) -> None:
+        """Zeros in a range of the file, which stops taking space where the store can do that."""
+        ...
+
+    def allocated(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """Start and length of the parts of a range that are no holes, in order, cut to the file."""
         ...
 
     def flush(self) -> None:
@@ -91,7 +101,10 @@ class Store(Protocol):
         ...
 
     def create(self, path: tuple[str, ...], *, directory: bool, attributes: int, now: int) -> Node:
-        """A new node; StatusError OBJECT_NAME_COLLISION where it exists."""
+        """A new node; StatusError OBJECT_NAME_COLLISION where it exists. It never begins as a sparse file.
+
+        For the path of a named stream that is the stream; its file is created with it where it does not exist.
+        """
         ...
 
     def remove(self, node: Node) -> None:
@@ -99,7 +112,14 @@ class Store(Protocol):
         ...
 
     def rename(self, node: Node, path: tuple[str, ...], *, replace: bool) -> None:
-        """Move it within the store; StatusError OBJECT_NAME_COLLISION."""
+        """Move it within the store; StatusError OBJECT_NAME_COLLISION.
+
+        A named stream moves within its file: `path` ends in `file:stream`.
+        """
+        ...
+
+    def link(self, node: Node, path: tuple[str, ...], *, replace: bool) -> None:
+        """Give the file a second name; StatusError OBJECT_NAME_COLLISION."""
         ...
 
     def volume(self) -> Volume:

@@ -30,3 +30,14 @@ def test_what_a_timer_makes_due_fires_too() -> None:
     timers.at(10, lambda now: timers.at(now + 5, fired.append))
     timers.fire(15)
     assert fired == [15]
+
+
+def test_the_clock_shows_the_time_of_what_fires_and_never_goes_back() -> None:
+    timers, seen = Timers(5), []
+    timers.at(10, lambda _now: seen.append(timers.now))
+    timers.at(20, lambda _now: seen.append(timers.now))
+    timers.fire(15)
+    assert (seen, timers.now) == ([10], 15)
+    timers.now = 30  # somebody has brought later news
+    timers.fire(25)
+    assert (seen, timers.now) == ([10, 30], 30)
