@@ -1,22 +1,31 @@
 """`analyze` reads captures; `Analysis` is what came of it, as tables."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from html import escape
 from io import TextIOBase
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numpy.typing as npt
 import pandas as pd
 
+from analyzer.events import Timeline, build_timeline
+from analyzer.events.table import events_table
+from analyzer.evidence import Collector, Evidence
 from analyzer.export.extract import extract_files
 from analyzer.export.keys import write_keys
 from analyzer.export.pcapng import ExportSummary, write_decrypted
+from analyzer.policy import Policy
+from analyzer.rules import RULES
+from analyzer.rules.case import Case
+from analyzer.rules.findings import findings_table
+from analyzer.rules.rule import run
 from analyzer.tables import schema
 from analyzer.tables.census import Census
+from analyzer.tables.columns import fields
 from analyzer.tables.connections import accounting_table, connections_table, undecoded_table
 from analyzer.tables.exchanges import exchanges_table
+from analyzer.tables.kdc import kdc_table
 from analyzer.tables.keys import key_entries_table, keys_table
 from analyzer.tables.messages import collect_messages, messages_table
 from analyzer.tables.opens import opens_table
@@ -24,18 +33,21 @@ from analyzer.tables.rows import MemoryRows, RowStore
 from analyzer.tables.sessions import channels_table, sessions_table, trees_table
 from analyzer.tables.text import printable
 from parsers.capture.open import Source, open_captures
-from parsers.capture.packets import CaptureFile, Damage
+from parsers.capture.packets import CaptureFile, Damage, PacketBlock
 from parsers.capture.window import ByteSource
 from parsers.errors import UsageError
 from parsers.keys import detect
 from parsers.keys.store import Credential, KeyStore
 from parsers.pipeline import Decoded, Sink, decode
+from parsers.smb2.decoder import Batch
+from parsers.smb2.exchanges import EXCHANGE
+from parsers.smb2.rows import MESSAGE, Columns
+from parsers.transport.ip import Segments
 
 __all__ = ["Analysis", "Keys", "analyze", "load_keys", "read"]
 
 PathName: TypeAlias = str | os.PathLike[str]
 Keys: TypeAlias = PathName | Iterable[PathName] | KeyStore
-Rows: TypeAlias = npt.NDArray[Any]
 _PIECE = 1 << 17  # rows that are made into a table at once where tables are streamed
 
 
@@ -46,7 +58,7 @@ def analyze(
     passwords: Iterable[str] = (),
     nt_hashes: Iterable[str] = (),
     keytabs: Iterable[PathName] = (),
-    policy: object = None,
+    policy: Policy | PathName | None = None,
 ) -> "Analysis":
     r"""Read captures, decrypt what the keys open, and return the result.
 
@@ -56,15 +68,14 @@ def analyze(
         passwords: `DOMAIN\user:password`, one a user.
         nt_hashes: `DOMAIN\user:hash`, the hash in 32 hexadecimal digits.
         keytabs: files with the keys of services; the same as giving them as `keys`.
-        policy: timer values for diagnosis; not supported yet.
+        policy: timers that differ from their defaults: a `Policy`, or its TOML file (docs/findings.md).
 
     Raises:
         UsageError: a file cannot be read, a key is malformed, or something is not supported; one sentence says what.
     """
-    if policy is not None:
-        raise UsageError("policy: timers are not analyzed yet; leave it out")
+    known = policy if isinstance(policy, Policy) else Policy() if policy is None else Policy.load(policy)
     store, given = load_keys(keys, keytabs, passwords, nt_hashes)
-    return read(captures, store, given=given)
+    return read(captures, store, given=given, policy=known)
 
 
 def read(
@@ -72,6 +83,7 @@ def read(
     keys: KeyStore,
     *,
     given: Sequence[Credential] = (),
+    policy: Policy | None = None,
     messages: RowStore | None = None,
     exchanges: RowStore | None = None,
     sinks: Iterable[Sink] = (),
@@ -82,20 +94,26 @@ def read(
         captures: as for `analyze`.
         keys: everything that may open a session.
         given: credentials that are expected to fit; `Analysis.notes` tells of a user who is not there.
+        policy: the timers; None is their defaults.
         messages: where messages wait; None keeps them in memory.
         exchanges: the same for exchanges.
         sinks: see every block as well.
     """
     sources = _listed(captures)
-    messages = MemoryRows() if messages is None else messages
-    exchanges = MemoryRows() if exchanges is None else exchanges
-    census = Census()
-    collect = (
-        lambda _block, _segments, batch: messages.append(collect_messages(batch)),
-        lambda _block, _segments, batch: exchanges.append(batch.exchanges.take_answered()),
-    )
-    decoded = decode(open_captures(sources), keys, (census, *collect, *sinks))
-    return Analysis(sources, keys, decoded, census, messages, exchanges, _missing_users(decoded, given))
+    messages = MemoryRows(MESSAGE) if messages is None else messages
+    exchanges = MemoryRows(EXCHANGE) if exchanges is None else exchanges
+    census, collector = Census(), Collector()
+
+    def keep(_block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
+        messages.append(collect_messages(batch))
+        done = batch.exchanges.take_answered()
+        collector.operations.watch(done)
+        exchanges.append(fields(done))
+
+    decoded = decode(open_captures(sources), keys, (census, collector, keep, *sinks))
+    evidence = Evidence(collector, decoded)
+    notes = _missing_users(decoded, given)
+    return Analysis(sources, keys, decoded, census, evidence, policy or Policy(), messages, exchanges, notes)
 
 
 def load_keys(
@@ -129,6 +147,8 @@ class Analysis:
     Attributes:
         sources: the captures, as they were given.
         notes: what the caller should know, one sentence each.
+        evidence: what was collected for diagnosis while the captures were read.
+        policy: the timers by which it is judged.
     """
 
     def __init__(
@@ -137,12 +157,16 @@ class Analysis:
         keys: KeyStore,
         decoded: Decoded,
         census: Census,
+        evidence: Evidence,
+        policy: Policy,
         messages: RowStore,
         exchanges: RowStore,
         notes: list[str],
     ) -> None:
         self.sources = sources
         self.notes = notes
+        self.evidence = evidence
+        self.policy = policy
         self._keys = keys
         self._decoded = decoded
         self._census = census
@@ -178,12 +202,33 @@ class Analysis:
     @cached_property
     def messages(self) -> pd.DataFrame:
         """SMB2 messages, one a row, in order of completion."""
-        return self._messages(list(self._message_rows.pieces(_PIECE)))
+        return self._messages(self._message_rows.whole())
 
     @cached_property
     def exchanges(self) -> pd.DataFrame:
         """Requests with their answers, one pair a row."""
-        return exchanges_table(list(self._exchange_rows.pieces(_PIECE)), self._decoded)
+        return exchanges_table(self._exchange_rows.whole(), self._decoded)
+
+    @cached_property
+    def kdc(self) -> pd.DataFrame:
+        """Requests to Kerberos KDCs with their answers, one pair a row."""
+        return kdc_table(self._decoded)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """What happened, as objects: what the table `events` shows."""
+        return build_timeline(self.evidence)
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """What happened to connections and sessions, in order of time."""
+        smb2 = self._decoded.smb2
+        return events_table(self.timeline, smb2.tracker.sessions, smb2.exchanges.names.names)
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """What is wrong, who did it, and what to change: the worst first (docs/findings.md)."""
+        return findings_table(run(RULES, Case(self, self.evidence, self.policy)))
 
     @cached_property
     def undecoded(self) -> pd.DataFrame:
@@ -223,9 +268,9 @@ class Analysis:
         """
         schema.table_named(table)
         if table == "messages":
-            yield from _pieces(self._message_rows.pieces(_PIECE), self._messages)
+            yield from map(self._messages, self._message_rows.pieces(_PIECE))
         elif table == "exchanges":
-            yield from _pieces(self._exchange_rows.pieces(_PIECE), lambda parts: exchanges_table(parts, self._decoded))
+            yield from (exchanges_table(rows, self._decoded) for rows in self._exchange_rows.pieces(_PIECE))
         else:
             yield getattr(self, table)
 
@@ -296,17 +341,9 @@ class Analysis:
             f"</thead><tbody>{rows}</tbody></table>" + "".join(f"<p>{_html(text)}</p>" for text in warnings)
         )
 
-    def _messages(self, parts: Sequence[Rows]) -> pd.DataFrame:
+    def _messages(self, rows: Columns) -> pd.DataFrame:
         names = self._decoded.smb2.exchanges.names.names
-        return messages_table(parts, self._decoded.smb2.tracker.sessions, names)
-
-
-def _pieces(parts: Iterator[Rows], build: Callable[[Sequence[Rows]], pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """A table of each part; an empty one where there is none."""
-    part = next(parts, None)
-    yield build([] if part is None else [part])
-    for part in parts:
-        yield build([part])
+        return messages_table(rows, self._decoded.smb2.tracker.sessions, names)
 
 
 def _listed(captures: Source | Iterable[Source]) -> list[Source]:
@@ -321,6 +358,7 @@ def _missing_users(decoded: Decoded, given: Sequence[Credential]) -> list[str]:
     """A sentence for every credential whose user does not log on anywhere: most likely it is misspelt."""
     contexts = [s.security_context for s in decoded.smb2.tracker.sessions if s.security_context is not None]
     there = {(context.user or "").partition("@")[0].casefold() for context in contexts}
+    there |= {(row.principal or "").partition("@")[0].casefold() for row in decoded.kdc.exchanges.rows}
     accounts = sorted(
         {
             f"{context.domain}\\{context.user}" if context.domain else f"{context.user}"

@@ -35,6 +35,7 @@ __all__ = [
     "Bytes16",
     "Bytes32",
     "Layout",
+    "cut",
     "everywhere",
     "join_tables",
     "take_rows",
@@ -112,6 +113,21 @@ def everywhere(buffer: Buffer | npt.NDArray[np.uint8], dtype: npt.DTypeLike) -> 
     """
     dtype = np.dtype(dtype)
     return np.ndarray((max(len(buffer) - dtype.itemsize + 1, 0),), dtype, buffer, 0, (1,))
+
+
+def cut(buffer: Buffer, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """`bytes(buffer[start:end])` of many short ranges: those of one length are taken as one column.
+
+    The ranges lie inside of the buffer; no end lies before its start.
+    """
+    lengths = ends - starts
+    order = np.argsort(lengths, kind="stable")
+    edges = np.flatnonzero(np.diff(lengths[order])) + 1
+    pieces = np.empty(len(lengths), np.object_)
+    for rows in np.split(order, edges) if len(order) else ():
+        size = int(lengths[rows[0]])
+        pieces[rows] = everywhere(buffer, (np.void, size))[starts[rows]].astype(np.object_) if size else b""
+    return pieces
 
 
 def take_rows(table: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

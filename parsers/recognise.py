@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from parsers.kdc.decoder import KERBEROS
+from parsers.kdc.framing import PREFIX, begins_message
 from parsers.layout import everywhere
 from parsers.smb2.framing import looks_like_message
 from parsers.transport.streams import Pieces
@@ -80,7 +82,11 @@ def _is_tls(head: bytes) -> bool:
 
 def _is_kerberos(*tags: int) -> Callable[[bytes], bool]:
     """A message of RFC 4120 5.10 behind its length in four bytes (7.2.2)."""
-    return lambda head: len(head) >= 5 and head[0] == 0 and head[4] in tags
+    return lambda head: (
+        len(head) > PREFIX
+        and head[PREFIX] in tags
+        and begins_message(head[PREFIX:], int.from_bytes(head[:PREFIX], "big")) is not False
+    )
 
 
 _BEGINNINGS: tuple[tuple[str, bool | None, Callable[[bytes], bool]], ...] = (
@@ -89,6 +95,6 @@ _BEGINNINGS: tuple[tuple[str, bool | None, Callable[[bytes], bool]], ...] = (
     ("http", False, lambda head: head.startswith(_HTTP_METHODS)),
     ("http", True, lambda head: head.startswith(b"HTTP/1.")),
     ("ssh", None, lambda head: head.startswith(b"SSH-")),
-    ("kerberos", False, _is_kerberos(0x6A, 0x6C)),  # AS-REQ, TGS-REQ
-    ("kerberos", True, _is_kerberos(0x6B, 0x6D, 0x7E)),  # AS-REP, TGS-REP, KRB-ERROR
+    (KERBEROS, False, _is_kerberos(0x6A, 0x6C)),  # AS-REQ, TGS-REQ
+    (KERBEROS, True, _is_kerberos(0x6B, 0x6D, 0x7E)),  # AS-REP, TGS-REP, KRB-ERROR
 )

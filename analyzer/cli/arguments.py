@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from analyzer.cli import generate, serve
 from analyzer.tables.schema import TABLES
 from parsers.errors import UsageError
 
@@ -21,6 +22,7 @@ examples:
   sessionscope sessions trace.pcapng --password 'CORPUS\\alice:Passw0rd!'
   sessionscope exchanges trace.pcapng --keys keys.toml --where "latency > '100ms'" --limit 20
   sessionscope messages *.pcapng --keys keys.toml --format parquet -o messages.parquet
+  sessionscope events trace.pcapng --keys keys.toml
   sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
   sessionscope extract trace.pcapng --keys keys.toml -o files
   sessionscope keys check trace.pcapng --keys keys.toml
@@ -31,9 +33,11 @@ standard input. Several are read as one, in the order of time.
 
 exit codes:
   0  done
+  1  diagnose: the worst finding is a warning
   2  a mistake in the arguments, an unreadable file, or a password for a user who is not there:
      one sentence on standard error, and nothing is written
   3  done, but --strict was given and a capture is damaged or something stayed undecoded
+  4  diagnose: there are findings of severity error or security
 """
 _TABLE_EPILOG = """\
 A row is {row}.
@@ -55,9 +59,26 @@ _TABLES = {  # what each is good for, and a condition on it
     "channels": ("which connections carry which session", "not signing_key_known"),
     "trees": ("shares that were connected to", "path.str.contains('IPC')"),
     "opens": ("files that were opened, and the bytes read and written", "bytes_written > 1000000"),
+    "events": ("what happened to connections and sessions, in order of time", "kind == 'session_expired'"),
+    "kdc": ("requests to Kerberos KDCs: tickets, errors, lifetimes", "outcome == 'failed'"),
     "undecoded": ("what could not be decoded, and why", "length > 0"),
     "accounting": ("where every captured byte went", "gap > 0"),
 }
+_DIAGNOSE_EPILOG = """\
+The worst comes first. docs/findings.md explains every rule; a policy file is TOML, with the timers that differ from
+their defaults:
+
+  [timers]
+  SessTimeout = 300
+  autodisconnect = "never"
+
+exit codes: 0 nothing of severity warning or above, 1 warnings, 4 errors or findings of security, 2 a mistake.
+
+examples:
+  sessionscope diagnose trace.pcapng --keys keys.toml
+  sessionscope diagnose trace.pcapng --where "severity != 'info'"
+  sessionscope diagnose trace.pcapng --policy policy.toml --format json -o findings.json
+"""
 _DECRYPT_EPILOG = """\
 examples:
   sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
@@ -128,12 +149,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name, (text, where) in _TABLES.items():
         table = TABLES[name]
         epilog = _TABLE_EPILOG.format(table=name, row=table.row, where=where, columns=",".join(table.headline[:3]))
-        _add_table(_command(commands, name, text, epilog))
+        parser_ = _command(commands, name, text, epilog)
+        _add_table(parser_)
+        if name == "sessions":
+            parser_.add_argument(
+                "--timeline", action="store_true", help="tell what happened to each session, line by line"
+            )
+    _add_diagnose(_command(commands, "diagnose", "say what is wrong, who did it, and what to change", _DIAGNOSE_EPILOG))
     _add_decrypt(
         _command(commands, "decrypt", "write a capture in which everything that has a key is plain", _DECRYPT_EPILOG)
     )
     _add_extract(_command(commands, "extract", "write the files that were read and written", _EXTRACT_EPILOG))
     _add_keys(_command(commands, "keys", "say which keys open which session, or write those that do", _KEYS_EPILOG))
+    serve.add(_command(commands, "serve", "be an SMB server, for tests and demonstrations", serve.EPILOG))
+    generate.add(
+        _command(commands, "generate", "make a trace of something that happens, with keys and truth", generate.EPILOG)
+    )
     describe = _command(commands, "describe", "explain the columns of a table", "")
     describe.add_argument(
         "table", metavar="TABLE", nargs="?", help=f"one of {', '.join(TABLES)}; without it: all of them"
@@ -174,6 +205,11 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="A,B,...", help="columns to show, in this order")
     parser.add_argument("--limit", metavar="N", type=_positive, help="rows to show at most")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where to write (default: standard output)")
+
+
+def _add_diagnose(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    parser.add_argument("--policy", metavar="FILE", help="timers that differ from their defaults (docs/findings.md)")
 
 
 def _add_decrypt(parser: argparse.ArgumentParser) -> None:

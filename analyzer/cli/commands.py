@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
@@ -15,14 +15,19 @@ import pandas as pd
 from analyzer.analysis import Analysis, load_keys, read
 from analyzer.cli import describe, terminal, writers
 from analyzer.cli.arguments import KEY_TABLES
+from analyzer.cli.codes import FINE, FOUND_ERRORS, FOUND_WARNINGS, NOT_CLEAN
+from analyzer.cli.findings_text import write_findings
 from analyzer.cli.progress import Progress
+from analyzer.cli.timeline import write_timeline
 from analyzer.cli.where import Condition
 from analyzer.export.extract import LIST, Extraction
 from analyzer.export.files import atomic_output
 from analyzer.export.keys import check_kind
 from analyzer.export.parquet import write_parquet
 from analyzer.export.pcapng import write_decrypted
-from analyzer.tables.rows import NoRows, RowStore, Spool
+from analyzer.policy import Policy
+from analyzer.rules.rule import Severity
+from analyzer.tables.rows import MemoryRows, NoRows, RowStore, Spool
 from analyzer.tables.schema import Table, table_named
 from parsers.errors import UsageError
 from parsers.pipeline import Sink
@@ -40,36 +45,60 @@ _WRITERS = {
 }
 
 
-def run(options: Namespace) -> bool:
-    """Do what the options say; returns whether `--strict` has something to complain about.
+def run(options: Namespace) -> int:
+    """Do what the options say; returns the exit code.
 
     Raises:
         UsageError: it cannot be done; nothing was written.
     """
     if options.command == "describe":
         sys.stdout.write(describe.text(options.table))
-        return False
-    if options.command == "decrypt":
-        return _decrypt(options)
-    if options.command == "extract":
-        return _extract(options)
-    if options.command == "keys check":
-        return _check_keys(options)
-    if options.command == "keys export":
-        return _export_keys(options)
-    return _show(options)
+        return FINE
+    if options.command == "diagnose":
+        return _diagnose(options)
+    return NOT_CLEAN if _WORK.get(options.command, _show)(options) else FINE
+
+
+def _diagnose(options: Namespace) -> int:
+    """The table `findings` in paragraphs; the exit code says how bad the worst of them is."""
+    table = table_named("findings")
+    columns = _columns(options, table)
+    condition = None if options.where is None else Condition(options.where, table)
+    policy = None if options.policy is None else Policy.load(options.policy)
+    _check_output(options.output, binary=options.format == "parquet")
+    analysis = _read_any(options, policy=policy, stores={"exchanges": MemoryRows(EXCHANGE)})
+    sys.stderr.write("".join(f"sessionscope: {note}\n" for note in analysis.notes))
+    _refuse_overwriting(analysis, options.output)
+    with atomic_output(options.output) as file:
+        if options.format == "text" and options.columns is None:
+            write_findings(_rows(analysis, options, table, condition), table, columns, file)
+        else:
+            _write_table(analysis, options, table, columns, condition, file)
+    severities = set(analysis.findings["severity"].astype(str))
+    if severities & {Severity.ERROR.value, Severity.SECURITY.value}:
+        return FOUND_ERRORS
+    if Severity.WARNING.value in severities:
+        return FOUND_WARNINGS
+    return NOT_CLEAN if options.strict and _is_unclean(analysis) else FINE
 
 
 def _show(options: Namespace) -> bool:
     table = table_named(options.command)
+    is_story = options.command == "sessions" and options.timeline
+    if is_story and (options.format != "text" or options.columns is not None):
+        raise UsageError("--timeline is text without columns; the table `events` has the same for programs")
     columns = _columns(options, table)
     condition = None if options.where is None else Condition(options.where, table)
     _check_output(options.output, binary=options.format == "parquet")
     with Spool(_LARGE.get(table.name, MESSAGE), _folder(options.output)) as spool:
-        analysis = _read(options, **({table.name: spool} if table.name in _LARGE else {}))
+        stores: dict[str, RowStore] = {table.name: spool} if table.name in _LARGE else {}
+        analysis = _read(options, stores=stores)
         _refuse_overwriting(analysis, options.output)
         with atomic_output(options.output) as file:
-            _write_table(analysis, options, table, columns, condition, file)
+            if is_story:
+                write_timeline(analysis, _rows(analysis, options, table, condition), file)
+            else:
+                _write_table(analysis, options, table, columns, condition, file)
     return options.strict and _is_unclean(analysis)
 
 
@@ -81,11 +110,16 @@ def _write_table(
     condition: Condition | None,
     file: BinaryIO,
 ) -> None:
+    frames = (frame[list(columns)] for frame in _rows(analysis, options, table, condition))
+    _WRITERS[options.format](frames, table, columns, file)
+
+
+def _rows(analysis: Analysis, options: Namespace, table: Table, condition: Condition | None) -> Iterator[pd.DataFrame]:
+    """The rows of a table that were asked for, with all columns."""
     frames = analysis.frames(table.name)
     if condition is not None:
         frames = map(condition.choose, frames)
-    frames = (frame[list(columns)] for frame in _first(frames, options.limit))
-    _WRITERS[options.format](frames, table, columns, file)
+    return _first(frames, options.limit)
 
 
 def _check_keys(options: Namespace) -> bool:
@@ -168,20 +202,30 @@ def _kept_stdin(captures: list[str]) -> Iterator[list[str]]:
         yield [file.name if capture == "-" else capture for capture in captures]
 
 
-def _read(options: Namespace, *sinks: Sink, **rows: RowStore) -> Analysis:
+def _read(options: Namespace, *sinks: Sink, stores: Mapping[str, RowStore] | None = None) -> Analysis:
     """`_read_any`, but a password of somebody who is not there is a mistake."""
-    analysis = _read_any(options, *sinks, **rows)
+    analysis = _read_any(options, *sinks, stores=stores)
     if analysis.notes:
         raise UsageError("; ".join(analysis.notes))
     return analysis
 
 
-def _read_any(options: Namespace, *sinks: Sink, **rows: RowStore) -> Analysis:
-    """Read the captures; of the large tables only those are kept for which there is a place in `rows`."""
+def _read_any(
+    options: Namespace, *sinks: Sink, policy: Policy | None = None, stores: Mapping[str, RowStore] | None = None
+) -> Analysis:
+    """Read the captures; of the large tables only those are kept for which there is a place in `stores`."""
     keys, given = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
+    places = {name: NoRows(dtype) for name, dtype in _LARGE.items()} | dict(stores or {})
     with Progress(sys.stderr) as progress:
-        stores = {name: rows.get(name, NoRows()) for name in _LARGE}
-        return read(options.captures, keys, given=given, sinks=(*sinks, progress), **stores)
+        return read(
+            options.captures,
+            keys,
+            given=given,
+            policy=policy,
+            sinks=(*sinks, progress),
+            messages=places["messages"],
+            exchanges=places["exchanges"],
+        )
 
 
 def _is_unclean(analysis: Analysis) -> bool:
@@ -236,3 +280,7 @@ def _folder(output: str) -> str | None:
     """Where a temporary file goes: to the output, since a system's place for them may be small."""
     is_file = output != "-" and (os.path.isfile(output) or not os.path.exists(output))
     return os.path.dirname(os.path.realpath(output)) if is_file else None
+
+
+_WORK = {"decrypt": _decrypt, "extract": _extract, "keys check": _check_keys, "keys export": _export_keys}
+"""What each command does that is not named like a table."""

@@ -2,29 +2,25 @@
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from analyzer.cli.arguments import parse
+from analyzer.cli.codes import FINE, INTERRUPTED, MISTAKE
 from analyzer.tables.text import printable
 from parsers.errors import UsageError
 
-__all__ = ["FINE", "MISTAKE", "NOT_CLEAN", "main"]
-
-FINE, MISTAKE, NOT_CLEAN = 0, 2, 3
-_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0: done. 2: a mistake in the arguments, an unreadable file, a key that fits nobody; one sentence says what, and
-    nothing was written. 3: done, but with `--strict` and something was damaged or stayed undecoded.
+    They are those of `analyzer.cli.codes`, and `sessionscope --help` explains them.
     """
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
-        from analyzer.cli import commands
-
-        return NOT_CLEAN if commands.run(options) else FINE
+        return _run(options)
     except SystemExit as leaving:  # --help and --version
         return FINE if leaving.code is None else int(leaving.code)
     except UsageError as error:
@@ -36,7 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
+
+
+def _run(options: Namespace) -> int:
+    if "run" in options:  # what needs none of the tables brings its own
+        options.run(options)
+        return FINE
+    from analyzer.cli import commands
+
+    return commands.run(options)
 
 
 def _fail(message: str) -> int:

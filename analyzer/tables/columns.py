@@ -7,18 +7,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analyzer.tables.schema import TIME, Table
+from analyzer.tables.schema import DURATION, TIME, Table
 from analyzer.tables.text import encodable
+from parsers.smb2.rows import Columns
 
 __all__ = [
     "Codes",
     "Mask",
     "coded",
     "enumerated",
+    "fields",
     "from_values",
     "masked",
     "named",
-    "split_fields",
     "tabulate",
     "times",
 ]
@@ -27,35 +28,24 @@ Codes: TypeAlias = npt.NDArray[Any]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Rows: TypeAlias = npt.NDArray[Any]
 
-_PIECE = 4096  # rows copied at once: they stay in the cache while each of their fields is taken
-
 
 def tabulate(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
     """A DataFrame with the declared columns in the declared order; the arrays are used as they are, not copied."""
     return pd.DataFrame({name: columns[name] for name in table.names}, copy=False)
 
 
-def split_fields(parts: Sequence[Rows], dtype: np.dtype[Any]) -> dict[str, npt.NDArray[Any]]:
-    """The fields of structured rows, each as one contiguous array over all parts.
-
-    Taking a field of all rows at once would walk through all of the memory for each field again.
-    """
-    names = dtype.names or ()
-    columns = {name: np.empty(sum(map(len, parts)), dtype[name]) for name in names}
-    at = 0
-    for part in parts:
-        for start in range(0, len(part), _PIECE):
-            piece = part[start : start + _PIECE]
-            for name in names:
-                columns[name][at : at + len(piece)] = piece[name]
-            at += len(piece)
-    return columns
+def fields(rows: Rows) -> Columns:
+    """The fields of structured rows, as views."""
+    return {name: rows[name] for name in rows.dtype.names or ()}
 
 
 def times(nanoseconds: npt.NDArray[np.int64]) -> Any:
     """UTC times of nanoseconds since 1970; 0 is NaT."""
-    shown = np.where(nanoseconds == 0, np.iinfo(np.int64).min, nanoseconds)
-    return pd.DatetimeIndex(shown.view("M8[ns]")).tz_localize("UTC")
+    missing = nanoseconds == 0
+    if missing.any():
+        nanoseconds = np.where(missing, np.iinfo(np.int64).min, nanoseconds)
+    # Integers are used as they are; naive times would be copied.
+    return pd.DatetimeIndex(nanoseconds, dtype=TIME, copy=False)
 
 
 def masked(values: npt.NDArray[Any], missing: Mask) -> Any:
@@ -65,11 +55,16 @@ def masked(values: npt.NDArray[Any], missing: Mask) -> Any:
 
 def coded(values: Codes, name: Callable[[int], str], missing: Mask | None = None) -> Any:
     """Categories of integer codes, in the order of the codes; only those that occur. NA where `missing`."""
-    unique = np.unique(values if missing is None else values[~missing])
-    places = np.searchsorted(unique, values)
+    places, codes = pd.factorize(values)
     if missing is not None:
         places[missing] = -1
-    return _categorical(places, [name(value) for value in unique.tolist()])
+    occurs = np.zeros(len(codes) + 1, np.bool_)  # one more, which is where -1 leads
+    occurs[places] = True
+    order = np.argsort(codes)
+    order = order[occurs[order]]
+    rank = np.full(len(codes) + 1, -1, np.int64)
+    rank[order] = np.arange(len(order))
+    return _categorical(rank[places], [name(value) for value in codes[order].tolist()])
 
 
 def enumerated(places: npt.NDArray[Any], members: Iterable[str]) -> Any:
@@ -94,6 +89,9 @@ def from_values(values: Sequence[Any], dtype: str) -> Any:
     missing = np.array([value is None for value in values], np.bool_)
     if dtype == TIME:
         return times(np.array([value or 0 for value in values], np.int64))
+    if dtype == DURATION:
+        nanoseconds = [np.iinfo(np.int64).min if value is None else value for value in values]  # which is NaT
+        return np.array(nanoseconds, np.int64).view("m8[ns]")
     if dtype == "category":
         texts = sorted({encodable(value) for value in values if value is not None})
         places = {text: place for place, text in enumerate(texts)}

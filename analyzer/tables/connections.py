@@ -12,11 +12,11 @@ from parsers.capture.packets import Damage
 from parsers.pipeline import Decoded
 from parsers.recognise import SMB, UNKNOWN
 from parsers.smb2.dialects import Dialect
-from parsers.smb2.ledger import Undecoded
 from parsers.transport.addresses import AddressBook
 from parsers.transport.connections import CLIENT, SERVER, Connection, Endpoint
+from parsers.transport.undecoded import Undecoded
 
-__all__ = ["accounting_table", "connections_table", "protocol_of", "table_of_records", "undecoded_table"]
+__all__ = ["accounting_table", "connections_table", "endpoint", "protocol_of", "table_of_records", "undecoded_table"]
 
 
 def connections_table(decoded: Decoded, census: Census) -> pd.DataFrame:
@@ -34,7 +34,9 @@ def accounting_table(decoded: Decoded, census: Census) -> pd.DataFrame:
             {
                 "connection": account.connection,
                 "from_client": account.sender == CLIENT,
-                "protocol": protocol_of(account.connection, decoded, census),
+                "protocol": (
+                    account.protocol if account.connection is None else protocol_of(account.connection, decoded, census)
+                ),
                 "captured": account.captured,
                 "decoded": account.decoded,
                 "undecoded": account.undecoded,
@@ -73,8 +75,8 @@ def table_of_records(name: str, records: Iterable[dict[str, Any]]) -> pd.DataFra
 def _connection(connection: Connection, decoded: Decoded, census: Census) -> dict[str, Any]:
     smb = decoded.smb2.tracker.connections.get(connection.number)
     dialect = None if smb is None else smb.dialect
-    client_ip, client = _address(connection.client, decoded.book)
-    server_ip, server = _address(connection.server, decoded.book)
+    client_ip, client = endpoint(connection.client, decoded.book)
+    server_ip, server = endpoint(connection.server, decoded.book)
     directions = connection.directions
     return {
         "connection": connection.number,
@@ -101,10 +103,10 @@ def _connection(connection: Connection, decoded: Decoded, census: Census) -> dic
     }
 
 
-def _address(endpoint: Endpoint, book: AddressBook) -> tuple[str, str]:
+def endpoint(end: Endpoint, book: AddressBook) -> tuple[str, str]:
     """The address, and the address with its port."""
-    address = book.text(endpoint.address)
-    return address, f"[{address}]:{endpoint.port}" if ":" in address else f"{address}:{endpoint.port}"
+    address = book.text(end.address)
+    return address, f"[{address}]:{end.port}" if ":" in address else f"{address}:{end.port}"
 
 
 def _undecoded(row: Undecoded) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analyzer.tables.columns import Mask, coded, enumerated, masked, named, split_fields, tabulate, times
+from analyzer.tables.columns import Mask, coded, enumerated, masked, named, tabulate, times
 from analyzer.tables.messages import INHERITED_TREE_ID, command_name, wire_session_ids
 from analyzer.tables.schema import TABLES
 from parsers import ntstatus
 from parsers.pipeline import Decoded
-from parsers.smb2.exchanges import EXCHANGE, NO_AMOUNT
+from parsers.smb2.exchanges import NO_AMOUNT
 from parsers.smb2.opens import NO_OFFSET
+from parsers.smb2.rows import Columns
 from parsers.times import NANOSECONDS
 from parsers.transport.connections import SERVER, Connection
 
@@ -40,14 +41,13 @@ class Outcome(StrEnum):
 _OUTCOMES = tuple(Outcome)
 
 
-def exchanges_table(parts: Sequence[Column], decoded: Decoded) -> pd.DataFrame:
+def exchanges_table(rows: Columns, decoded: Decoded) -> pd.DataFrame:
     """The table `exchanges`.
 
     Args:
-        parts: rows of `EXCHANGE`, in order.
+        rows: the fields of `EXCHANGE`.
         decoded: the capture that they come from.
     """
-    rows = split_fields(parts, EXCHANGE)
     asked, answered = rows["request_frame"] != 0, rows["response_frame"] != 0
     latency = rows["response_time"] - rows["request_complete"]
     latency[~(asked & answered)] = np.iinfo(np.int64).min
@@ -63,7 +63,7 @@ def exchanges_table(parts: Sequence[Column], decoded: Decoded) -> pd.DataFrame:
         "status": coded(rows["status"], ntstatus.name, ~answered),
         "request_time": times(rows["request_time"]),
         "response_time": times(rows["response_time"]),
-        "latency": pd.TimedeltaIndex(latency.view("m8[ns]")),
+        "latency": pd.array(latency.view("m8[ns]"), copy=False),
         "outcome": enumerated(outcomes(rows, decoded.connections, decoded.last_time or 0), _OUTCOMES),
         "pending_time": times(rows["pending_time"]),
         "async_id": masked(rows["async_id"], rows["async_id"] == 0),
@@ -73,7 +73,7 @@ def exchanges_table(parts: Sequence[Column], decoded: Decoded) -> pd.DataFrame:
     return tabulate(TABLES["exchanges"], rows | columns)
 
 
-def outcomes(rows: dict[str, Column], connections: Sequence[Connection], last_time: int) -> npt.NDArray[np.int8]:
+def outcomes(rows: Columns, connections: Sequence[Connection], last_time: int) -> npt.NDArray[np.int8]:
     """How each exchange ended: places in `Outcome`.
 
     Args:
@@ -99,9 +99,10 @@ def outcomes(rows: dict[str, Column], connections: Sequence[Connection], last_ti
     return np.select([mask for mask, _ in choices], places, np.int8(_OUTCOMES.index(Outcome.CAPTURE_EDGE)))
 
 
-def _tree_ids(rows: dict[str, Column], opens: Column) -> Column:
+def _tree_ids(rows: Columns, opens: Column) -> Column:
     """TreeIds of the requests; a related one, which inherits its own, has that of the file it speaks of."""
     ids = rows["tree_id"]
-    inherited = np.flatnonzero((ids == INHERITED_TREE_ID) & (rows["open"] >= 0))
-    ids[inherited] = opens["tree_id"][rows["open"][inherited]]
-    return ids
+    inherited = (ids == INHERITED_TREE_ID) & (rows["open"] >= 0)
+    if not inherited.any():
+        return ids
+    return np.where(inherited, opens["tree_id"][rows["open"]], ids)

@@ -1,6 +1,6 @@
 """The table of messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from analyzer.tables.census import final_verdicts
-from analyzer.tables.columns import coded, enumerated, masked, named, split_fields, tabulate, times
+from analyzer.tables.columns import coded, enumerated, masked, named, tabulate, times
 from analyzer.tables.schema import TABLES
 from parsers import ntstatus
 from parsers.smb2.decoder import Batch
 from parsers.smb2.header import Command, Flags
 from parsers.smb2.messages import DECRYPTIONS, SIGNATURES
-from parsers.smb2.rows import MESSAGE, message_rows
+from parsers.smb2.rows import Columns, message_rows
 from parsers.smb2.session import Session
 
 __all__ = ["INHERITED_TREE_ID", "collect_messages", "command_name", "messages_table", "wire_session_ids"]
@@ -25,31 +25,30 @@ INHERITED_TREE_ID = 0xFFFF_FFFF  # of a related request: that of the request bef
 _TREE_ID_SHIFT = np.uint64(32)
 
 
-def collect_messages(batch: Batch) -> Column:
-    """Rows of `MESSAGE` for a block; a related request gets the TreeId that it inherits within its compound."""
+def collect_messages(batch: Batch) -> Columns:
+    """The columns of `MESSAGE` for a block; a related request gets the TreeId that it inherits within its compound."""
     rows = message_rows(batch)
     unit = batch.messages.unit
     is_async = (rows["flags"] & np.uint32(Flags.ASYNC_COMMAND)) != 0
     inherits = rows["known"] & ~is_async & (rows["async_id"] >> _TREE_ID_SHIFT == INHERITED_TREE_ID)
     if inherits.any():
-        source = np.maximum.accumulate(np.where(inherits, 0, np.arange(len(rows))))
+        source = np.maximum.accumulate(np.where(inherits, 0, np.arange(len(unit))))
         inherits &= (unit[source] == unit) & ~is_async[source]
-        rows["async_id"][inherits] = rows["async_id"][source[inherits]]
+        rows["async_id"] = np.where(inherits, rows["async_id"][source], rows["async_id"])
     return rows
 
 
-def messages_table(parts: Sequence[Column], sessions: list[Session], names: Sequence[str]) -> pd.DataFrame:
+def messages_table(rows: Columns, sessions: list[Session], names: Sequence[str]) -> pd.DataFrame:
     """The table `messages`.
 
     Args:
-        parts: rows of `MESSAGE`, in order.
+        rows: the columns of `MESSAGE`.
         sessions: all of the capture, by number.
         names: the name table.
     """
-    rows = split_fields(parts, MESSAGE)
     unknown = ~rows["known"]
     is_async = (rows["flags"] & np.uint32(Flags.ASYNC_COMMAND)) != 0
-    decryption = rows["decryption"]
+    decryption = rows["decryption"].copy()
     of_session = np.flatnonzero(rows["session"] >= 0)
     session, sender = rows["session"][of_session], (~rows["from_client"][of_session]).astype(np.int64)
     decryption[of_session] = final_verdicts(sessions)[session, sender, decryption[of_session]]
@@ -75,10 +74,11 @@ def command_name(code: int) -> str:
     return Command(code).name
 
 
-def wire_session_ids(rows: dict[str, Column], sessions: list[Session]) -> Column:
+def wire_session_ids(rows: Mapping[str, Column], sessions: list[Session]) -> Column:
     """SessionIds as sent; where the message has that of another one of its compound, that one's."""
     ids = rows["session_id"]
+    inherited = (ids == np.iinfo(np.uint64).max) & (rows["session"] >= 0)
+    if not inherited.any():
+        return ids
     known = np.array([session.session_id for session in sessions], np.uint64)
-    inherited = np.flatnonzero((ids == np.iinfo(np.uint64).max) & (rows["session"] >= 0))
-    ids[inherited] = known[rows["session"][inherited]]
-    return ids
+    return np.where(inherited, known[rows["session"]], ids)

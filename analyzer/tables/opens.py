@@ -8,11 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from analyzer.tables.columns import coded, masked, named, split_fields, tabulate, times
+from analyzer.tables.columns import coded, fields, masked, named, tabulate, times
 from analyzer.tables.messages import INHERITED_TREE_ID, wire_session_ids
 from analyzer.tables.schema import TABLES
 from parsers.smb2.create import CreateAction, OplockLevel
-from parsers.smb2.opens import OPEN
 from parsers.smb2.session import Session
 
 __all__ = ["opens_table"]
@@ -23,20 +22,20 @@ _HALF = 16  # digits of a 64-bit number
 
 def opens_table(rows: npt.NDArray[Any], sessions: list[Session], names: Sequence[str]) -> pd.DataFrame:
     """The table `opens` from rows of `OPEN`."""
-    fields = split_fields([rows], OPEN)
-    still_open = fields["closed"] == 0
+    parts = {name: np.ascontiguousarray(column) for name, column in fields(rows).items()}
+    still_open = parts["closed"] == 0
     columns = {
-        "file_id": _file_ids(fields["persistent"], fields["volatile"]),
-        "session_id": masked(wire_session_ids(fields, sessions), np.zeros(len(rows), np.bool_)),
-        "tree_id": masked(fields["tree_id"], fields["tree_id"] == INHERITED_TREE_ID),
-        "file_name": named(fields["name"], names),
-        "opened": times(fields["opened"]),
-        "closed": times(fields["closed"]),
-        "closed_frame": masked(fields["closed_frame"], still_open),
-        "oplock_level": coded(fields["oplock_level"], lambda code: OplockLevel(code).name),
-        "create_action": coded(fields["create_action"], lambda code: CreateAction(code).name),
+        "file_id": _file_ids(parts["persistent"], parts["volatile"]),
+        "session_id": masked(wire_session_ids(parts, sessions), np.zeros(len(rows), np.bool_)),
+        "tree_id": masked(parts["tree_id"], parts["tree_id"] == INHERITED_TREE_ID),
+        "file_name": named(parts["name"], names),
+        "opened": times(parts["opened"]),
+        "closed": times(parts["closed"]),
+        "closed_frame": masked(parts["closed_frame"], still_open),
+        "oplock_level": coded(parts["oplock_level"], lambda code: OplockLevel(code).name),
+        "create_action": coded(parts["create_action"], lambda code: CreateAction(code).name),
     }
-    return tabulate(TABLES["opens"], fields | columns)
+    return tabulate(TABLES["opens"], parts | columns)
 
 
 def _file_ids(persistent: npt.NDArray[np.uint64], volatile: npt.NDArray[np.uint64]) -> Any:

@@ -1,60 +1,88 @@
 """Where many rows wait until the capture has been read: in memory, in a temporary file, or nowhere.
 
 They wait because the last packet may still change what is known of the first: keys that are proved late.
+Rows are columns of the fields of one dtype: tables are made of columns, and a column alone is copied fastest.
 """
 
 import tempfile
-from collections.abc import Iterator
-from typing import Any, Protocol, Self, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from parsers.smb2.rows import Columns
+
 __all__ = ["MemoryRows", "NoRows", "RowStore", "Spool"]
 
-Rows: TypeAlias = npt.NDArray[Any]
-
+_MANY = 1 << 16  # rows: from here on there is room for many more, so that they need not be moved again
+_ROOM = 1 << 22  # rows: memory that is never written to costs nothing
 _IN_MEMORY = 32 << 20  # bytes that a spool holds before it begins a file: most captures never need one
 
 
 class RowStore(Protocol):
-    """Takes rows of one dtype in order and gives them back in order, as often as asked."""
+    """Takes rows in order and gives them back in order, as often as asked. What it gives must not be changed."""
 
-    def append(self, rows: Rows) -> None:
-        """Add rows at the end."""
+    def append(self, rows: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Add rows at the end: a column for each field of the dtype."""
         ...
 
-    def pieces(self, size: int) -> Iterator[Rows]:
-        """All rows, at most `size` at once."""
+    def whole(self) -> Columns:
+        """All rows."""
+        ...
+
+    def pieces(self, size: int) -> Iterator[Columns]:
+        """All rows, at most `size` at once; at least one piece, which may be empty."""
         ...
 
 
 class NoRows:
     """Keeps nothing: for tables that do not show them."""
 
-    def append(self, rows: Rows) -> None:
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+
+    def append(self, rows: Mapping[str, npt.NDArray[Any]]) -> None:
         """Forget the rows."""
 
-    def pieces(self, size: int) -> Iterator[Rows]:  # noqa: ARG002
+    def whole(self) -> Columns:
         """No rows."""
-        return iter(())
+        return _columns(self._dtype, 0)
+
+    def pieces(self, size: int) -> Iterator[Columns]:  # noqa: ARG002
+        """No rows."""
+        yield self.whole()
 
 
 class MemoryRows:
-    """Keeps the rows in memory."""
+    """Keeps the rows in memory, in columns with spare room that tables can use as they are."""
 
-    def __init__(self) -> None:
-        self._parts: list[Rows] = []
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._columns = _columns(dtype, 0)
+        self._room = self._size = 0
 
-    def append(self, rows: Rows) -> None:
+    def append(self, rows: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add rows at the end."""
-        self._parts.append(rows)
+        needed = self._size + _count(rows)
+        if needed > self._room:
+            self._grow(needed if needed < _MANY else max(2 * needed, _ROOM))
+        for name, column in self._columns.items():
+            column[self._size : needed] = rows[name]
+        self._size = needed
 
-    def pieces(self, size: int) -> Iterator[Rows]:
+    def _grow(self, room: int) -> None:
+        for name, column in self._columns.items():
+            self._columns[name] = np.empty(room, column.dtype)
+            self._columns[name][: self._size] = column[: self._size]
+        self._room = room
+
+    def whole(self) -> Columns:
+        """All rows."""
+        return {name: column[: self._size] for name, column in self._columns.items()}
+
+    def pieces(self, size: int) -> Iterator[Columns]:
         """All rows, at most `size` at once."""
-        for part in self._parts:
-            for start in range(0, len(part), size):
-                yield part[start : start + size]
+        return _cut(self.whole(), size)
 
 
 class Spool:
@@ -71,6 +99,7 @@ class Spool:
             folder: where the file is made once it is needed; None is the system's place for such files.
         """
         self._dtype = dtype
+        self._counts: list[int] = []  # rows of each `append`, which stand one column behind the other
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115  # closed by __exit__
 
     def __enter__(self) -> Self:
@@ -79,12 +108,41 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def append(self, rows: Rows) -> None:
+    def append(self, rows: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add rows at the end."""
-        self._file.write(rows.tobytes())
+        self._counts.append(_count(rows))
+        for name in self._dtype.names or ():
+            self._file.write(np.ascontiguousarray(rows[name], self._dtype[name]).data)
 
-    def pieces(self, size: int) -> Iterator[Rows]:
+    def whole(self) -> Columns:
+        """All rows."""
+        parts = list(self._parts())
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._dtype.names or ()}
+
+    def pieces(self, size: int) -> Iterator[Columns]:
         """All rows, at most `size` at once."""
+        for part in self._parts():
+            yield from _cut(part, size)
+
+    def _parts(self) -> Iterator[Columns]:
+        """What was appended; first a part without rows, so that there is one."""
+        yield _columns(self._dtype, 0)
         self._file.seek(0)
-        while piece := self._file.read(size * self._dtype.itemsize):
-            yield np.frombuffer(piece, self._dtype)
+        for count in self._counts:
+            part = _columns(self._dtype, count)
+            for column in part.values():
+                self._file.readinto(column.data)
+            yield part
+
+
+def _columns(dtype: np.dtype[Any], count: int) -> Columns:
+    return {name: np.empty(count, dtype[name]) for name in dtype.names or ()}
+
+
+def _count(rows: Mapping[str, npt.NDArray[Any]]) -> int:
+    return len(next(iter(rows.values())))
+
+
+def _cut(rows: Columns, size: int) -> Iterator[Columns]:
+    for start in range(0, max(_count(rows), 1), size):
+        yield {name: column[start : start + size] for name, column in rows.items()}

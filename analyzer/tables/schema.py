@@ -297,7 +297,7 @@ _UNDECODED = Table(
     "undecoded",
     "bytes that could not be decoded, or a damaged place of a capture file",
     (
-        Column("connection", "Int32", "number", "the connection; NA for a damaged file"),
+        Column("connection", "Int32", "number", "the connection; NA for a UDP datagram, or a damaged file"),
         Column("from_client", "boolean", "", "sent by the client"),
         Column("layer", "category", "", "where decoding stopped; capture for a damaged file"),
         Column("position", "Int64", "bytes", "where in the stream of the direction they begin"),
@@ -312,16 +312,17 @@ _UNDECODED = Table(
 
 _ACCOUNTING = Table(
     "accounting",
-    "one direction of a connection: captured = decoded + undecoded + retransmitted",
+    "one direction of a connection, or of all UDP datagrams of a protocol: captured = decoded + undecoded + "
+    "retransmitted",
     (
-        _CONNECTION,
+        Column("connection", "Int32", "number", "the connection, as numbered in `connections`; NA for UDP"),
         Column("from_client", "bool", "", "the direction: sent by the client"),
         Column("protocol", "category", "", "as in `connections`"),
         Column("captured", "int64", "bytes", "payload in the capture"),
         Column("decoded", "int64", "bytes", "of it: decoded"),
         Column("undecoded", "int64", "bytes", "of it: not decoded; the reasons are in `undecoded`"),
         Column("retransmitted", "int64", "bytes", "of it: had been there before"),
-        Column("gap", "int64", "bytes", "sent, but not in the capture"),
+        Column("gap", "int64", "bytes", "sent, but not in the capture; never known of UDP"),
         Column("snapped", "int64", "bytes", "cut off the packets by the snap length of the capture"),
     ),
     (
@@ -413,10 +414,102 @@ _KEY_ENTRIES = Table(
     "keys",
 )  # fmt: skip
 
+_KDC = Table(
+    "kdc",
+    "a request to a Kerberos KDC with its answer (RFC 4120), in order of the requests",
+    (
+        Column("request_frame", "Int64", "frame", "packet that completes the request; NA if it was not captured"),
+        Column("response_frame", "Int64", "frame", "packet that completes the answer; NA if there is none"),
+        Column("transport", "category", "", "tcp or udp"),
+        Column("connection", "Int32", "number", "the connection, as numbered in `connections`; NA for UDP"),
+        Column("client", "string", "", "address and port of the client"),
+        Column("server", "string", "", "address and port of the KDC"),
+        Column("client_ip", "string", "", "address of the client"),
+        Column("server_ip", "string", "", "address of the KDC"),
+        Column("request_time", TIME, "UTC", "first byte of the request"),
+        Column("response_time", TIME, "UTC", "last byte of the answer"),
+        Column("latency", DURATION, "seconds", "from the last byte of the request to the last byte of the answer"),
+        Column("repeats", "int64", "times", "how often the client sent the request again"),
+        Column("request", "category", "", "AS (to log on) or TGS (for a service); NA if only an error was captured"),
+        Column(
+            "principal", "string", "",
+            "the client, name@REALM; of a TGS request known if the capture shows who got the ticket in it",
+        ),
+        Column("realm", "string", "", "realm that is asked"),
+        Column("service", "string", "", "service that a ticket is asked for, name@REALM"),
+        Column(
+            "outcome", "category", "",
+            "issued, retry (the KDC wants pre-authentication, TCP, or another realm asked: no failure), failed or "
+            "unanswered",
+        ),
+        Column("error", "category", "", "error code of the answer (RFC 4120 7.5.9)"),
+        Column("error_text", "string", "", "what the KDC says of it, if anything"),
+        Column("requested_etypes", "string", "", "encryption types that the client takes, best first"),
+        Column("ticket_etype", "category", "", "encryption type of the ticket: that of the service's key"),
+        Column("reply_etype", "category", "", "encryption type of the part for the client"),
+        Column("ticket_service", "string", "", "service that the ticket is for; another one is a referral"),
+        Column("options", "string", "", "options of the request (RFC 4120 5.4.1)"),
+        Column("requested_end", TIME, "UTC", "until when the client wants the ticket; NA: as long as possible"),
+        Column("requested_renew_till", TIME, "UTC", "until when the client wants to renew it"),
+        Column("ticket_start", TIME, "UTC", "when the ticket begins to be valid, if a key opened it"),
+        Column("ticket_end", TIME, "UTC", "when it expires, likewise"),
+        Column("ticket_renew_till", TIME, "UTC", "until when it may be renewed, likewise"),
+        Column("ticket_flags", "string", "", "its flags (RFC 4120 5.3), likewise"),
+        Column("key_source", "string", "", "where the key comes from that opened it"),
+    ),
+    (
+        "request_time", "transport", "client_ip", "server_ip", "request", "principal", "service", "outcome", "error",
+        "ticket_etype", "ticket_end", "latency",
+    ),
+    noun="KDC exchanges",
+)  # fmt: skip
+
+_EVENTS = Table(
+    "events",
+    "something that happened to a connection or a session, in order of time",
+    (
+        Column("time", TIME, "UTC", "when"),
+        Column("kind", "category", "", "what happened (docs/events.md)"),
+        Column("connection", "Int32", "number", "the connection, as numbered in `connections`; NA if there is none"),
+        Column("session_id", "UInt64", "id", "SessionId; NA if it is about no session"),
+        Column("frames", "string", "frame", "packets that show it, such as 12, 15"),
+        Column("text", "category", "", "what happened, in words"),
+        Column(
+            "details", "string", "",
+            "values by name, as a JSON object; names that end in _ns are nanoseconds; NA for files that are opened or "
+            "closed and handles that are granted, whose values are in `opens`",
+        ),
+    ),
+    ("time", "kind", "connection", "session_id", "frames", "text"),
+)  # fmt: skip
+
+_FINDINGS = Table(
+    "findings",
+    "one thing that is wrong, and what to change",
+    (
+        Column("rule", "category", "", "the rule that found it (docs/findings.md)"),
+        Column("severity", "category", "", "info, warning, error or security"),
+        Column("title", "category", "", "what it is, in a few words"),
+        Column("session_id", "UInt64", "id", "SessionId of the session that suffers; NA if there is none"),
+        Column("connection", "Int32", "number", "the connection, as numbered in `connections`"),
+        Column("time", TIME, "UTC", "when it began"),
+        Column("end", TIME, "UTC", "when it was over; NA for what is a moment, or has not ended"),
+        Column("frames", "string", "frame", "packets that show it, the most telling first, such as 12, 15"),
+        Column("cause", "string", "", "what is wrong and who did it, in one sentence"),
+        Column("evidence", "string", "", "what in the capture shows it"),
+        Column("confidence", "category", "", "certain, likely or possible: less where packets are missing near by"),
+        Column("party", "category", "", "who has to change something"),
+        Column("remedy", "string", "", "what to change, with the name of the setting"),
+        Column("spec", "string", "", "where the rule comes from"),
+    ),
+    ("severity", "rule", "time", "session_id", "connection", "frames"),
+    "cause",
+)  # fmt: skip
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         _SESSIONS, _EXCHANGES, _MESSAGES, _CONNECTIONS, _CHANNELS, _TREES, _OPENS, _UNDECODED, _ACCOUNTING, _KEYS,
-        _KEY_ENTRIES,
+        _KEY_ENTRIES, _EVENTS, _FINDINGS, _KDC,
     )
 }  # fmt: skip

@@ -50,7 +50,7 @@ class Captures:
         return self._blocks
 
 
-def open_captures(sources: Source | Iterable[Source], *, window: int = 16 << 20) -> Captures:
+def open_captures(sources: Source | Iterable[Source], *, window: int = 8 << 20) -> Captures:
     """Open captures for reading; several are delivered in the order of time.
 
     Args:

@@ -42,6 +42,7 @@ _NATIVE = "<" if sys.byteorder == "little" else ">"
 _SMALLEST_BLOCK = 12  # type, length, length
 _MAX_SECRETS = 16 << 20  # bytes in a capture: a TLS session takes about 1 KiB
 
+_SINGLE_STEPS = 64  # blocks other than Enhanced Packets that are followed before those are looked for again
 _FULL_WALK = 1 << 30
 _SHORT_WALK = 512
 """Bytes walked at first after damage or a new section. Doubles again, so that a file of nothing but these does not cost
@@ -120,23 +121,26 @@ class PcapngReader:
             recover(window, self._plausible, "a block reaches beyond the end of the file", CUT_OFF)
 
     def _walk(self) -> npt.NDArray[np.int64]:
-        """Where blocks begin, if every length is right. Only lengths are read: this is the inner loop."""
+        """Where blocks begin, if every length is right."""
         window = self._window
         start = window.start
         count = max(min(window.end - start, self._reach) >> 2, _SMALLEST_BLOCK >> 2)
-        if self._section.byteorder == _NATIVE:
-            words = memoryview(window.buffer)[start : start + 4 * count].cast("I")
-        else:
-            words = np.frombuffer(window.buffer, self._word, count, start).astype("=u4").data
+        words = np.frombuffer(window.buffer, self._word, count, start).astype("=u4", copy=False)
+        packets, following = _enhanced_packets(words)
+        breaks = np.append(np.flatnonzero(following[:-1] != packets[1:]), len(packets) - 1)
         past = count - 2
-        starts: list[int] = []
-        append = starts.append
-        lengths = words[1:]
+        found: list[npt.NDArray[np.int64]] = []
         at = 0
         while at < past:
-            append(at)
-            at += lengths[at] >> 2 or past  # a length of 0 ends the walk instead of never ending it
-        return np.array(starts, np.int64) * 4 + start
+            first = int(np.searchsorted(packets, at))
+            if first < len(packets) and packets[first] == at:
+                last = int(breaks[np.searchsorted(breaks, first)])
+                found.append(packets[first : last + 1])
+                at = int(following[last])
+            else:
+                singly, at = _walk_singly(words.view(np.uint8).data.cast("I"), at, past)
+                found.append(singly)
+        return np.concatenate(found) * 4 + start
 
     def _check(
         self, offsets: npt.NDArray[np.int64], kinds: npt.NDArray[np.uint32], sizes: npt.NDArray[np.int64]
@@ -302,3 +306,26 @@ class PcapngReader:
         begins, sizes = begins[known], sizes[known]
         repeated: npt.NDArray[np.bool_] = columns_at(buffer, begins + sizes - 4, word) == sizes
         return begins[repeated]
+
+
+def _enhanced_packets(words: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Everything among the words that looks like a whole Enhanced Packet Block: its first word, and the one behind it.
+
+    Most blocks are; to find them at once takes less than to step from one to the next. What only looks like one, in
+    the midst of another block's data, no step leads to.
+    """
+    begins = np.flatnonzero(words[:-1] == _ENHANCED_PACKET)
+    lengths = words[begins + 1]
+    ends = begins + (lengths >> 2)
+    inside = (ends > begins) & (ends <= len(words))
+    inside[inside] = words[ends[inside] - 1] == lengths[inside]
+    return begins[inside], ends[inside]
+
+
+def _walk_singly(words: memoryview, at: int, past: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Follow a few lengths one by one; where they lead from block to block, and where the last one leads."""
+    starts: list[int] = []
+    while at < past and len(starts) < _SINGLE_STEPS:
+        starts.append(at)
+        at += words[at + 1] >> 2 or past  # a length of 0 ends the walk instead of never ending it
+    return np.array(starts, np.int64), at

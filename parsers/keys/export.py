@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 from parsers.errors import UsageError
 from parsers.keys import wireshark
 
-__all__ = ["write_toml", "write_wireshark"]
+__all__ = ["Session", "toml_table", "write_toml", "write_wireshark"]
 
 Session = tuple[int, bytes | None, bytes | None, bytes | None]
 """Session id, session key, client-to-server key, server-to-client key; None for what there is not."""
@@ -20,12 +20,15 @@ def write_toml(path: Path | str, sessions: Iterable[Session]) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
+    _write(path, "\n".join(map(toml_table, _with_keys(sessions))))
+
+
+def toml_table(session: Session) -> str:
+    """The lines of one session in a key file."""
+    session_id, *keys = session
     names = ("key", "client_to_server", "server_to_client")
-    tables = []
-    for session_id, *keys in _with_keys(sessions):
-        rows = [f'{name} = "{key.hex()}"' for name, key in zip(names, keys, strict=True) if key]
-        tables.append("\n".join(["[[session]]", f'id = "0x{session_id:016x}"', *rows, ""]))
-    _write(path, "\n".join(tables))
+    rows = [f'{name} = "{key.hex()}"' for name, key in zip(names, keys, strict=True) if key]
+    return "\n".join(["[[session]]", f'id = "0x{session_id:016x}"', *rows, ""])
 
 
 def write_wireshark(path: Path | str, sessions: Iterable[Session]) -> None:

@@ -4,6 +4,7 @@ A file is a list of records, each with its size in front; a negative size is a h
 Numbers are big-endian, in version 0x0501 those of the machine that wrote it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,13 +14,14 @@ from parsers.reader import Reader
 from parsers.secret import Secret
 from parsers.times import NANOSECONDS
 
-__all__ = ["MAX_ENTRIES", "KeytabEntry", "load", "parse"]
+__all__ = ["MAX_ENTRIES", "KeytabEntry", "build", "load", "parse"]
 
 MAX_ENTRIES = 1 << 16
 """Bound of what is read of one file; a domain controller's keytab of all accounts may have thousands."""
 
 _V1, _V2 = b"\x05\x01", b"\x05\x02"
 _MAX_COMPONENTS = 64  # of a principal, which has one to three
+_NT_PRINCIPAL = 1  # name type (RFC 4120 6.2); readers ignore it
 
 ByteOrder = Literal["big", "little"]
 
@@ -75,6 +77,28 @@ def parse(data: bytes, provenance: str) -> list[KeytabEntry]:
         if len(entries) > MAX_ENTRIES:
             raise ParseError(f"it has more than {MAX_ENTRIES} keys")
     return entries
+
+
+def build(entries: Iterable[KeytabEntry]) -> bytes:
+    """The bytes of a file of version 0x0502 with these keys."""
+    return _V2 + b"".join(len(record).to_bytes(4, "big") + record for record in map(_build_entry, entries))
+
+
+def _build_entry(entry: KeytabEntry) -> bytes:
+    components = entry.principal.split("/")
+    numbers = (
+        (_NT_PRINCIPAL, 4),
+        (entry.timestamp // NANOSECONDS, 4),
+        (entry.kvno & 0xFF, 1),
+        (entry.etype, 2),
+    )
+    names = b"".join(map(_build_octets, (entry.realm.encode(), *(name.encode() for name in components))))
+    fixed = b"".join(value.to_bytes(size, "big", signed=value < 0) for value, size in numbers)
+    return len(components).to_bytes(2, "big") + names + fixed + _build_octets(entry.key) + entry.kvno.to_bytes(4, "big")
+
+
+def _build_octets(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
 
 
 def _entry(record: Reader, order: ByteOrder, provenance: str, *, names_type: bool) -> KeytabEntry:

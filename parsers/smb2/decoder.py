@@ -18,7 +18,7 @@ from parsers.smb2.framing import PREFIX, Framer, Frames
 from parsers.smb2.header import HEADER, HEADER_SIZE, NO_SIGNATURE, PROTOCOL_ID, Command, Flags, HeaderFixed
 from parsers.smb2.inflate import Inflated, compressed_units, inflate
 from parsers.smb2.keying import KeyFinder
-from parsers.smb2.ledger import Ledger, Undecoded
+from parsers.smb2.ledger import Ledger
 from parsers.smb2.messages import DECRYPTIONS, SIGNATURES, Fault, Messages, Units, split_units
 from parsers.smb2.multiprotocol import MultiProtocolNegotiateRequest
 from parsers.smb2.session import Session, SmbConnection
@@ -28,6 +28,7 @@ from parsers.smb2.tracker import NO_SESSION_IDS, SessionTracker
 from parsers.smb2.transfers import Transfers, find_transfers
 from parsers.smb2.transform import TRANSFORM_HEADER
 from parsers.transport.connections import CLIENT, Connection, Delivery
+from parsers.transport.undecoded import Undecoded
 from parsers.verdicts import Decryption, Signature
 
 __all__ = ["Batch", "Smb2Decoder"]
@@ -140,7 +141,7 @@ class Smb2Decoder:
     def _arena(self, size: int) -> memoryview:
         size += 2 * LENT
         if len(self._storage) < size:
-            self._storage = bytearray(size)
+            self._storage = bytearray(size + size // 4)  # fresh memory is dear: the next block may need a little more
         return memoryview(self._storage)
 
     def _decode(self, arena: memoryview, plain: int, framed: list[tuple[int, int, Frames]]) -> Batch:
@@ -150,7 +151,7 @@ class Smb2Decoder:
         opened = self._opener.open(arena, units, plain)
         arena, inflated = self._inflate(arena, units, opened, plain)
         encrypted = self._encrypted_messages(arena, units, opened, inflated)
-        self._drive(arena, units, Messages.concatenate(encrypted[:2]))
+        self._drive(arena, units, _in_order(encrypted[:2]))
         messages = _in_order([clear, *encrypted])
         self._assign_sessions(units, messages)
         self._note_use(units, messages)
@@ -361,11 +362,11 @@ def _faults(units: Column, starts: Column, ends: Column) -> list[Fault]:
 
 
 def _in_order(parts: list[Messages]) -> Messages:
-    """All messages in the order of units, compounds in their own order. Each part is in order already."""
+    """All messages in the order of units, compounds in their own order."""
     filled = [part for part in parts if len(part)] or parts[:1]
-    if len(filled) == 1:
-        return filled[0]
-    messages = Messages.concatenate(filled)
+    messages = filled[0] if len(filled) == 1 else Messages.concatenate(filled)
+    if bool((messages.unit[:-1] <= messages.unit[1:]).all()):
+        return messages
     return messages.take(np.lexsort((messages.offset, messages.unit)))
 
 

@@ -22,7 +22,7 @@ from parsers.smb2.crypto import (
 from parsers.smb2.dialects import Dialect
 from parsers.smb2.header import HEADER
 from parsers.smb2.logon import Logon
-from parsers.smb2.session import SIGNATURE, TAG, Authentication, Candidate, Channel, Session, SmbConnection
+from parsers.smb2.session import SIGNATURE, TAG, Authentication, Candidate, Channel, Identity, Session, SmbConnection
 from parsers.verdicts import Decryption
 
 __all__ = ["KeyFinder"]
@@ -43,6 +43,7 @@ class KeyFinder:
     def describe(self, session: Session, authentication: Authentication) -> None:
         """Note mechanism, user and expiration, as far as the tokens and the user's keys show them."""
         logon = Logon.of(authentication, self._store)
+        session.identities.append(Identity(authentication.started, logon.mechanism, logon.who, logon.ticket))
         session.mechanism = logon.mechanism or session.mechanism
         session.service = logon.service or session.service
         if logon.ticket is not None:

@@ -1,16 +1,16 @@
 """What became of the bytes of a connection: decoded, or not and why (design: conservation of bytes)."""
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from parsers.smb2.framing import PREFIX
 from parsers.smb2.messages import DECRYPTIONS, Fault, Messages, Units
+from parsers.transport.undecoded import Undecoded
 from parsers.verdicts import Decryption
 
-__all__ = ["Ledger", "Undecoded"]
+__all__ = ["Ledger"]
 
 Column = npt.NDArray[np.int64]
 
@@ -21,19 +21,6 @@ _CLOSED_REASONS = {
     Decryption.DAMAGED: "encrypted, and the tag does not fit: bytes were changed or lost",
     Decryption.UNSUPPORTED: "encrypted in a way that is not supported",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Undecoded:
-    """Captured bytes of a connection that could not be decoded: in which layer, where in the stream, and why."""
-
-    connection: int
-    sender: int
-    layer: str
-    position: int
-    length: int
-    frame: int
-    reason: str
 
 
 class Ledger:

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from parsers.layout import cut
+
 __all__ = ["NameTable"]
 
 Column = npt.NDArray[np.int64]
@@ -25,6 +27,7 @@ class NameTable:
 
     def numbers(self, arena: memoryview, starts: Column, ends: Column) -> Column:
         """The numbers of the names between `starts` and `ends`; all ranges lie inside of the arena."""
-        number = self.number
-        pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-        return np.array([number(bytes(arena[start:end])) for start, end in pairs], np.int64)
+        known, number = self._numbers.get, self.number
+        return np.array(
+            [number(raw) if (n := known(raw)) is None else n for raw in cut(arena, starts, ends).tolist()], np.int64
+        )

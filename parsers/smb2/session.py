@@ -19,6 +19,7 @@ __all__ = [
     "Authentication",
     "Candidate",
     "Channel",
+    "Identity",
     "Proof",
     "SecurityContext",
     "Session",
@@ -41,6 +42,16 @@ class SecurityContext:
     workstation: str | None = None
     groups: tuple[str, ...] | None = None
     user_sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one authentication showed, whether it was accepted or not; `started` is the time of its first leg."""
+
+    started: int
+    mechanism: str | None
+    who: SecurityContext | None
+    ticket: OpenedTicket | None
 
 
 @dataclass(slots=True)
@@ -183,6 +194,7 @@ class Session(Secret):
     signing_algorithm: int | None = None
     mechanism: str | None = None
     ticket: OpenedTicket | None = None  # the Kerberos ticket, where a key opened it
+    identities: list[Identity] = field(default_factory=list)  # of all its authentications but bindings
     service: str | None = None  # whom a Kerberos ticket is for
     ended_by: str | None = None
     ended_time: int | None = None

@@ -98,9 +98,7 @@ class SessionTracker:
         """A response on this connection carried a status that tells of the session's state."""
         if status == ntstatus.STATUS_NETWORK_SESSION_EXPIRED:
             session.apply(Event.EXPIRED, time)
-        elif status == ntstatus.STATUS_USER_SESSION_DELETED and any(
-            channel.connection is connection for channel in session.channel_list
-        ):
+        elif status == ntstatus.STATUS_USER_SESSION_DELETED and _carries(connection, session):
             # On a connection that the session was not bound to, it says no more than that (MS-SMB2 3.3.5.2.9).
             session.apply(Event.DELETED, time, "deleted by the server (STATUS_USER_SESSION_DELETED)")
 
@@ -207,7 +205,8 @@ class SessionTracker:
             return
         connection.authentications.pop(session_id, None)
         session = self._session_of_setup(connection, authentication, header, frame)
-        if not authentication.binding:
+        # On a connection that the session was not bound to, a refusal says no more than that (MS-SMB2 3.3.5.5).
+        if not authentication.binding and _carries(connection, session):
             self._setup_refused(session, authentication, header.status, time)
 
     def _setup_refused(self, session: Session, authentication: Authentication, status: int, time: int) -> None:
@@ -379,6 +378,10 @@ def _groups(values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.int6
     edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     for first, last in pairwise([0, *edges.tolist(), len(order)]):
         yield int(ordered[first]), order[first:last]
+
+
+def _carries(connection: SmbConnection, session: Session) -> bool:
+    return any(channel.connection is connection for channel in session.channel_list)
 
 
 def _take_negotiated(session: Session, connection: SmbConnection) -> None:

@@ -1,4 +1,4 @@
-"""IPv4, IPv6 and TCP headers in columns: packets -> TCP segments."""
+"""IPv4, IPv6 and TCP headers in columns: packets -> TCP segments, and UDP datagrams beside them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from parsers.capture.packets import PacketBlock
 from parsers.layout import U8, U16, U32, Buffer, Bytes16, Layout, take_rows
 from parsers.transport.addresses import AddressBook
 from parsers.transport.link import ARP, IPV4, IPV6, locate_network_headers
+from parsers.transport.udp import UDP_HEADER, Datagrams, locate_payloads
 from parsers.transport.uncommon import Unwrapper
 
 __all__ = ["ACK", "FIN", "RST", "SYN", "SegmentDecoder", "Segments"]
@@ -114,21 +115,25 @@ class _Network:
 class SegmentDecoder:
     """Turns packet blocks into segments; remembers fragments and addresses between blocks.
 
-    `passed_over` counts the packets that are no TCP segment, by reason.
+    `passed_over` counts the packets that are no TCP segment, by reason. `datagrams` has the UDP datagrams of the block
+    that was decoded last, in tables with the frames in order; they live as long as its segments.
     """
 
     def __init__(self) -> None:
         self.book = AddressBook()
         self.passed_over: Counter[str] = Counter()
         self._unwrapper = Unwrapper()
+        self.datagrams: list[Datagrams] = []
 
     def decode(self, block: PacketBlock) -> Segments:
-        """All TCP segments of a block, those inside of tunnels and fragments included."""
+        """All TCP segments of a block, those inside of tunnels and fragments included; `datagrams` are of it, too."""
+        self.datagrams = []
         starts, types = locate_network_headers(block)
         ends = block.offset + block.captured
         wire_ends = block.offset + block.length
         plain, unusual = self._networks(block.buffer, starts, ends, wire_ends, types)
         parts = [self._segments(block.buffer, network, block.frame, block.time) for network in plain]
+        self._collect_datagrams(block.buffer, plain, block.frame, block.time)
         if len(unusual) == 0:
             return _concatenate(block.buffer, parts)
         inner, frames, times = self._unwrapper.unwrap(block.buffer, starts, ends, types, unusual, block)
@@ -139,7 +144,32 @@ class SegmentDecoder:
         shift = len(block.buffer)
         plain, _ = self._networks(buffer, inner.offset + shift, inner.end + shift, inner.end + shift, inner.ethertype)
         parts += [self._segments(buffer, network, frames, times) for network in plain]
+        self._collect_datagrams(buffer, plain, frames, times)
         return _concatenate(buffer, parts)
+
+    def _collect_datagrams(self, buffer: Buffer, networks: list[_Network], frames: Column, times: Column) -> None:
+        for network in networks:
+            udp = _whole_udp(network)
+            if len(udp) == 0:
+                continue
+            headers, offset, length, missing = locate_payloads(
+                buffer, network.start[udp], network.end[udp], network.captured_end[udp]
+            )
+            rows = network.rows[udp]
+            self.datagrams.append(
+                Datagrams(
+                    buffer,
+                    frames[rows],
+                    times[rows],
+                    network.source[udp],
+                    network.destination[udp],
+                    headers["source_port"].astype(np.int64),
+                    headers["destination_port"].astype(np.int64),
+                    offset,
+                    length,
+                    missing,
+                )
+            )
 
     def _networks(
         self, buffer: Buffer, starts: Column, ends: Column, wire_ends: Column, types: Column
@@ -205,8 +235,8 @@ class SegmentDecoder:
 
     def _is_udp_tunnel(self, buffer: Buffer, network: _Network) -> Column:
         """Indices into the network of UDP packets to the port of a tunnel; all other UDP is counted as passed over."""
-        udp = np.flatnonzero((network.protocol == _UDP) & (network.start + 8 <= network.captured_end))
-        ports = TCP_HEADER_PORTS.gather(buffer, network.start[udp])["destination_port"]
+        udp = _whole_udp(network)
+        ports = UDP_HEADER.gather(buffer, network.start[udp])["destination_port"]
         tunnels: Column = udp[np.isin(ports, _TUNNEL_PORTS)]
         self.passed_over["UDP"] += int(np.count_nonzero(network.protocol == _UDP)) - len(tunnels)
         return tunnels
@@ -242,12 +272,9 @@ class SegmentDecoder:
         )
 
 
-class _Ports(NamedTuple):
-    source_port: U16
-    destination_port: U16
-
-
-TCP_HEADER_PORTS = Layout(_Ports, byteorder=">")
+def _whole_udp(network: _Network) -> Column:
+    """Indices into the network of the UDP packets whose header was captured."""
+    return np.flatnonzero((network.protocol == _UDP) & (network.start + UDP_HEADER.size <= network.captured_end))
 
 
 def _concatenate(buffer: Buffer, parts: list[Segments]) -> Segments:

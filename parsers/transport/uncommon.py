@@ -27,7 +27,7 @@ _MPLS, _PPPOE, _TEB, _ERSPAN, _ERSPAN_3 = (0x8847, 0x8848), 0x8864, 0x6558, 0x88
 _VLAN_TAGS, _VN_TAG = (0x8100, 0x88A8, 0x9100), 0x8926
 _LOWEST_ETHERTYPE = 0x0600  # below it the field is a length, and LLC follows (IEEE 802.3 3.2.6)
 _SNAP = b"\xaa\xaa\x03\x00\x00\x00"  # LLC, then the OUI that says "ethertype" (RFC 1042)
-_VXLAN, _GENEVE = 4789, 6081  # UDP ports
+_VXLAN, _GENEVE = _UDP_TUNNELS = 4789, 6081  # ports
 _PPP_IPV4, _PPP_IPV6 = 0x0021, 0x0057
 _IPIP, _TCP, _UDP, _IPV6_IN_IP, _GRE = 4, 6, 17, 41, 47
 _EXTENSIONS = (0, 43, 44, 51, 60)
@@ -80,7 +80,7 @@ class Unwrapper:
         return packets, block.frame[kept], block.time[kept]
 
     def _unwrap_one(self, ethertype: int, packet: bytes) -> bytes | None:
-        """Peel one layer after another until a plain TCP packet remains."""
+        """Peel one layer after another until a plain TCP or UDP packet remains."""
         for _ in range(_MAX_DEPTH):
             if ethertype in (IPV4, IPV6):
                 step = self._ipv4(packet) if ethertype == IPV4 else self._ipv6(packet)
@@ -204,22 +204,24 @@ def _no_step(packet: bytes) -> tuple[int, bytes] | None:  # noqa: ARG001  # one 
 
 
 def _transport(protocol: int, payload: bytes, size: int, header: bytes) -> tuple[int, bytes] | None:
-    """The next layer inside of an IP payload, or the finished packet with a fresh header in front of a TCP segment.
+    """The next layer inside of an IP payload, or the finished packet: a fresh header in front of TCP or UDP.
 
     `size` is the payload's length on the wire, more than `payload` where the capture cut the packet.
     """
-    if protocol == _TCP:
-        return _DONE, _fresh_header(header, size) + payload
+    if protocol == _UDP and int.from_bytes(payload[2:4], "big") in _UDP_TUNNELS:
+        return _udp_tunnel(payload) if len(payload) >= 16 else None
+    if protocol in (_TCP, _UDP):
+        return _DONE, _fresh_header(header, protocol, size) + payload
     if protocol == _IPIP:
         return IPV4, payload
     if protocol == _IPV6_IN_IP:
         return IPV6, payload
     if protocol == _GRE:
         return _gre(payload)
-    return _udp_tunnel(payload) if protocol == _UDP and len(payload) >= 16 else None
+    return None
 
 
-def _fresh_header(header: bytes, size: int) -> bytes:
+def _fresh_header(header: bytes, protocol: int, size: int) -> bytes:
     """The same addresses, no options, no fragment, the right length; 0 stands for one that does not fit."""
     if len(header) == 20:
         total = 20 + size if 20 + size <= _MAX_DATAGRAM else 0
@@ -230,20 +232,17 @@ def _fresh_header(header: bytes, size: int) -> bytes:
             + header[4:6]
             + bytes(2)
             + header[8:9]
-            + b"\x06"
+            + bytes([protocol])
             + (bytes(2) + header[12:20])
         )
     length = size if size <= _MAX_DATAGRAM else 0
-    return header[:4] + length.to_bytes(2, "big") + b"\x06" + header[7:40]
+    return header[:4] + length.to_bytes(2, "big") + bytes([protocol]) + header[7:40]
 
 
 def _udp_tunnel(packet: bytes) -> tuple[int, bytes] | None:
     """VXLAN (RFC 7348 5) and Geneve (RFC 8926 3.4), told by their ports: a header of 8 bytes, Geneve's with options."""
-    port = int.from_bytes(packet[2:4], "big")
-    if port == _VXLAN:
+    if int.from_bytes(packet[2:4], "big") == _VXLAN:
         return _ethernet(packet[16:])
-    if port != _GENEVE:
-        return None
     protocol, inner = int.from_bytes(packet[10:12], "big"), packet[16 + 4 * (packet[8] & 0x3F) :]
     return _ethernet(inner) if protocol == _TEB else (protocol, inner)
 

@@ -25,6 +25,7 @@ from parsers.layout import (
     Bytes16,
     Bytes32,
     Layout,
+    cut,
     everywhere,
 )
 
@@ -175,3 +176,13 @@ def test_big_endian_fields_are_those_that_dpkt_writes():
 def test_building_a_value_that_its_field_cannot_hold_is_a_bug_and_says_so():
     with pytest.raises(struct.error):
         LAYOUTS["<"].build(LAYOUTS["<"].parse(bytes(SIZE))._replace(pair=65536))
+
+
+def test_short_ranges_are_cut_as_slices_are():
+    data = bytes(range(200)) + bytes(20)
+    starts = np.array([5, 0, 199, 7, 7, 210, 220])
+    ends = np.array([9, 0, 203, 7, 200, 220, 220])
+    for buffer in (data, bytearray(data), memoryview(data)):
+        pieces = cut(buffer, starts, ends).tolist()
+        assert pieces == [data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    assert cut(data, starts[:0], ends[:0]).tolist() == []

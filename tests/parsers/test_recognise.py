@@ -69,6 +69,23 @@ def test_a_protocol_is_told_by_the_first_bytes_of_a_stream(name):
     assert recognise(pieces([data]), at_start=True) == (protocol, from_server)
 
 
+@pytest.mark.parametrize(
+    ("data", "protocol"),
+    [
+        (bytes.fromhex("0000012c 6a"), "kerberos"),  # too few bytes to tell more
+        (bytes.fromhex("0000012c 6a820128 30820124 a1"), "kerberos"),
+        (bytes.fromhex("0000012c 6a820127 30820124 a1"), UNKNOWN),  # the length of the message is another
+        (bytes.fromhex("0000012c 6a820128 30820123 a1"), UNKNOWN),
+        (bytes.fromhex("0000012c 6e820128 30820124 a1"), UNKNOWN),  # AP-REQ
+        (bytes.fromhex("0000012c"), UNKNOWN),
+    ],
+)
+def test_a_message_to_a_kdc_fills_the_length_before_it(data, protocol):
+    found = recognise(pieces([data]), at_start=True)
+    assert found is not None
+    assert found[0] == protocol
+
+
 @protocols
 def test_only_smb_is_told_in_mid_stream(name):
     data, protocol, from_server = PROTOCOLS[name]

@@ -18,6 +18,7 @@ from parsers.smb2.messages import DECRYPTIONS, SIGNATURES
 from parsers.smb2.rows import MESSAGE, message_rows
 from parsers.transport.ip import Segments
 from parsers.verdicts import Decryption, Signature
+from tests.records import records
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz")
@@ -49,7 +50,7 @@ def run(sources: Source | Iterable[Source], keys: KeyStore = NO_KEYS, *sinks: Si
     parts: list[npt.NDArray[Any]] = [np.empty(0, MESSAGE)]
 
     def keep(_block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
-        parts.append(message_rows(batch))
+        parts.append(records(message_rows(batch), MESSAGE))
 
     decoded = decode(open_captures(sources, window=window), keys, [keep, *sinks])
     messages = np.concatenate(parts)

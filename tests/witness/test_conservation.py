@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from parsers.errors import UsageError
+from parsers.smb2.rows import message_rows
 from tests.witness.decoding import SHARED, SUFFIXES, Decoding, captures, conserved, run, title
 from tests.witness.known_keys import store_of
 
@@ -31,6 +32,7 @@ def accounted(decoding: Decoding) -> bool:
     """Whether the account of every direction adds up, and the accounts to what the connections have captured."""
     accounts = decoding.decoded.accounts
     captured = sum(direction.captured for link in decoding.decoded.connections for direction in link.directions)
+    captured += decoding.decoded.kdc.datagrams.total()
     return all(map(conserved, accounts)) and sum(account.captured for account in accounts) == captured
 
 
@@ -47,7 +49,26 @@ def test_tshark_counts_as_many_payload_bytes(shared: Path, tshark: str, capture:
     lines = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
     lengths = (map(int, line.split("\t")) for line in lines)
     theirs = sum(max(payload + captured - length, 0) for payload, captured, length in lengths)
-    assert sum(account.captured for account in run(capture).decoded.accounts) == theirs
+    accounts = run(capture).decoded.accounts
+    assert sum(account.captured for account in accounts if account.connection is not None) == theirs
+
+
+@pytest.mark.witness
+@pytest.mark.parametrize("name", ["samba/krb5_torture_expire1e.pcapng", "faults/ad_krb5_torture_expire1s.pcapng"])
+def test_tshark_counts_as_many_bytes_of_kerberos_over_udp(shared: Path, tshark: str, name: str) -> None:
+    capture = shared / "captures" / name
+    command = [tshark, "-r", str(capture), "-Y", "kerberos && udp.port == 88", "-T", "fields", "-e", "udp.length"]
+    lengths = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
+    accounts = [account for account in run(capture).decoded.accounts if account.connection is None]
+    assert sum(account.decoded for account in accounts) == sum(int(length) - 8 for length in lengths) > 0
+
+
+@pytest.mark.parametrize("capture", captures("faults"), ids=title)
+def test_messages_come_in_the_order_of_their_frames(shared: Path, capture: Path) -> None:
+    """In each block; those that a snap length cut, or that were compressed or encrypted, are taken apart later."""
+    blocks: list[list[int]] = []
+    run(capture, store_of(shared, capture), lambda _b, _s, batch: blocks.append(message_rows(batch)["frame"].tolist()))
+    assert all(frames == sorted(frames) for frames in blocks)
 
 
 def told(decoding: Decoding) -> dict[str, list[object]]:

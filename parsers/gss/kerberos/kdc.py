@@ -1,6 +1,7 @@
 """What the exchanges with a KDC show without any key (RFC 4120 5.4): who asked for a ticket to what, and the answer.
 
-Encrypted parts stay closed. A message stands alone in a UDP datagram; over TCP its length goes before it (7.2.2).
+Encrypted parts are read elsewhere; what is in the one for the client is declared here. A message stands alone in a UDP
+datagram; over TCP its length goes before it (7.2.2).
 """
 
 from collections.abc import Callable
@@ -25,11 +26,13 @@ from parsers.gss.kerberos.asn1 import (
     unsigned,
 )
 from parsers.gss.kerberos.messages import ApRep, ApReq, KrbError, check_type
-from parsers.gss.kerberos.names import Etype, MessageType, PaType
+from parsers.gss.kerberos.names import Etype, MessageType, PaType, TicketFlags
 from parsers.gss.kerberos.tickets import Ticket
 from parsers.layout import Buffer
 
-__all__ = ["KdcOptions", "KdcReply", "KdcRequest", "Message", "PaData", "parse"]
+__all__ = ["EncKdcRepPart", "EtypeInfo", "KdcOptions", "KdcReply", "KdcRequest", "Message", "PaData", "parse"]
+
+_ENC_AS_REP_PART, _ENC_TGS_REP_PART = 25, 26  # APPLICATION tags
 
 
 class KdcOptions(OpenFlag):
@@ -64,6 +67,21 @@ class PaData:
         """One element of padata or METHOD-DATA."""
         fields = Fields(element, "PA-DATA")
         return cls(PaType(fields.need(1, integer)), fields.need(2, octets))
+
+
+@dataclass(frozen=True, slots=True)
+class EtypeInfo:
+    """One entry of ETYPE-INFO2 (RFC 4120 5.2.7.5): how the client's password becomes a key of this type."""
+
+    etype: Etype
+    salt: str | None
+    s2kparams: bytes | None
+
+    @classmethod
+    def parse(cls, element: Element) -> "EtypeInfo":
+        """One element of PA-ETYPE-INFO2."""
+        fields = Fields(element, "ETYPE-INFO2-ENTRY")
+        return cls(Etype(fields.need(0, integer)), fields.maybe(1, text), fields.maybe(2, octets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +165,48 @@ class KdcReply:
             fields.need(4, PrincipalName.parse),
             fields.need(5, Ticket.parse),
             fields.need(6, EncryptedData.parse),
+        )
+
+    @property
+    def etype_info(self) -> tuple[EtypeInfo, ...]:
+        """What the answer says of the client's password, of an AS-REP one entry at most.
+
+        Raises:
+            ParseError: it is malformed.
+        """
+        for entry in self.padata:
+            if entry.padata_type == PaType.ETYPE_INFO2:
+                return list_of(EtypeInfo.parse)(der.parse(entry.padata_value))
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class EncKdcRepPart:
+    """What a KDC tells the client of a ticket (RFC 4120 5.4.2), without its session key. Times in nanoseconds."""
+
+    nonce: int
+    flags: TicketFlags
+    authtime: int
+    starttime: int | None
+    endtime: int
+    renew_till: int | None
+    srealm: str
+    sname: PrincipalName
+
+    @classmethod
+    def parse(cls, element: Element) -> "EncKdcRepPart":
+        """The plaintext, [APPLICATION 25] or [APPLICATION 26]: MIT writes the second in an AS-REP, too."""
+        is_as = element.tag == der.application(_ENC_AS_REP_PART)
+        fields = application(element, _ENC_AS_REP_PART if is_as else _ENC_TGS_REP_PART, "EncKDCRepPart")
+        return cls(
+            fields.need(2, unsigned),
+            TicketFlags(fields.need(4, flags)),
+            fields.need(5, time),
+            fields.maybe(6, time),
+            fields.need(7, time),
+            fields.maybe(8, time),
+            fields.need(9, text),
+            fields.need(10, PrincipalName.parse),
         )
 
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from parsers.enums import OpenFlag
 from parsers.errors import ParseError
-from parsers.gss.kerberos.ndr import NdrReader
+from parsers.gss.kerberos.ndr import NdrReader, NdrWriter
 from parsers.layout import U16, U32, U64, Buffer, Bytes8, Bytes16, Layout
-from parsers.times import filetime_to_ns
+from parsers.times import filetime_to_ns, ns_to_filetime
 
 __all__ = ["Group", "LogonInfo", "UserFlags"]
 
@@ -73,6 +73,8 @@ class _Membership(NamedTuple):
     relative_id: U32
     attributes: U32
 
+
+_NEVER = 0x7FFF_FFFF_FFFF_FFFF  # as a time (MS-PAC 2.5)
 
 _VALIDATION_INFO = Layout(_ValidationInfo)
 _UNICODE_STRING = Layout(_UnicodeString)
@@ -166,6 +168,66 @@ class LogonInfo:
             _groups(resource_sid, resources),
         )
 
+    def build(self) -> bytes:
+        """The NDR of the structure. User, primary group and groups are of one domain, as KDCs write them."""
+        writer = NdrWriter()
+        names = (
+            self.effective_name, self.full_name, self.logon_script, self.profile_path, self.home_directory,
+            self.home_directory_drive, self.logon_server, self.logon_domain_name,
+        )  # fmt: skip
+        domain_sid, user_id = _split(self.user_sid)
+        resource_sid = _split(self.resource_groups[0].sid)[0] if self.resource_groups else None
+        writer.number(writer.referent())
+        descriptors = [_build_string(writer, name) for name in names[:6]]
+        groups_pointer = writer.referent(bool(self.groups))
+        descriptors += [_build_string(writer, name) for name in names[6:]]
+        fixed = _ValidationInfo._make(
+            (
+                _filetime(self.logon_time),
+                _filetime(self.logoff_time),
+                _filetime(self.kick_off_time),
+                _filetime(self.password_last_set),
+                _filetime(self.password_can_change),
+                _filetime(self.password_must_change),
+                *descriptors[:6],
+                self.logon_count,
+                self.bad_password_count,
+                user_id,
+                _split(self.primary_group_sid)[1],
+                len(self.groups),
+                groups_pointer,
+                self.user_flags,
+                bytes(16),  # UserSessionKey: zero but for NTLM
+                *descriptors[6:],
+                writer.referent(domain_sid is not None),
+                0,
+                self.user_account_control,
+                0,
+                0,
+                0,
+                0,
+                0,
+                len(self.extra_sids),
+                writer.referent(bool(self.extra_sids)),
+                writer.referent(resource_sid is not None),
+                len(self.resource_groups),
+                writer.referent(bool(self.resource_groups)),
+            )
+        )
+        writer.put(_VALIDATION_INFO.build(fixed))
+        for name in names[:6]:
+            writer.unicode_string(name)
+        _build_memberships(writer, self.groups)
+        for name in names[6:]:
+            writer.unicode_string(name)
+        if domain_sid is not None:
+            writer.sid(domain_sid)
+        _build_extra_sids(writer, self.extra_sids)
+        if resource_sid is not None:
+            writer.sid(resource_sid)
+        _build_memberships(writer, self.resource_groups)
+        return writer.build()
+
     @property
     def group_sids(self) -> tuple[str, ...]:
         """The SIDs of all groups, in the order of the PAC."""
@@ -203,3 +265,35 @@ def _groups(domain_sid: str | None, memberships: list[_Membership]) -> tuple[Gro
     if domain_sid is None:
         return ()
     return tuple(Group(f"{domain_sid}-{entry.relative_id}", entry.attributes) for entry in memberships)
+
+
+def _filetime(ns: int | None) -> int:
+    return _NEVER if ns is None else ns_to_filetime(ns)
+
+
+def _split(sid: str | None) -> tuple[str | None, int]:
+    """The SID of the domain, and the relative id."""
+    if sid is None:
+        return None, 0
+    domain, _, relative_id = sid.rpartition("-")
+    return domain, int(relative_id)
+
+
+def _build_string(writer: NdrWriter, text: str) -> bytes:
+    size = len(text.encode("utf-16-le"))
+    return _UNICODE_STRING.build(_UnicodeString(size, size, writer.referent()))
+
+
+def _build_memberships(writer: NdrWriter, groups: tuple[Group, ...]) -> None:
+    if groups:
+        writer.number(len(groups))
+        writer.put(b"".join(_MEMBERSHIP.build(_Membership(_split(group.sid)[1], group.attributes)) for group in groups))
+
+
+def _build_extra_sids(writer: NdrWriter, groups: tuple[Group, ...]) -> None:
+    if not groups:
+        return
+    writer.number(len(groups))
+    writer.put(b"".join(_MEMBERSHIP.build(_Membership(writer.referent(), group.attributes)) for group in groups))
+    for group in groups:
+        writer.sid(group.sid)

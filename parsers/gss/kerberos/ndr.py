@@ -7,8 +7,10 @@ from parsers.errors import ParseError
 from parsers.layout import Buffer
 from parsers.reader import Reader
 
-__all__ = ["NdrReader", "sid", "sid_text"]
+__all__ = ["NdrReader", "NdrWriter", "build_sid", "sid", "sid_text"]
 
+_FILLER = b"\xcc\xcc\xcc\xcc"  # of the common header (MS-RPCE 2.2.6.1)
+_FIRST_REFERENT, _REFERENT_STEP = 0x0002_0000, 4  # any numbers but zero; these are what Windows writes
 _COMMON_HEADER = b"\x01\x10\x08\x00"  # version 1, little-endian, 8 bytes long (MS-RPCE 2.2.6.1)
 _SID_HEADER_SIZE = 8
 _MAX_SUB_AUTHORITIES = 15  # MS-DTYP 2.4.2.2
@@ -65,6 +67,56 @@ class NdrReader(Reader):
         if count > _MAX_SUB_AUTHORITIES:
             raise ParseError(f"{what}: a SID of {count} sub-authorities", self.position)
         return sid(self.take(_SID_HEADER_SIZE + 4 * count, what))
+
+
+class NdrWriter:
+    """Writes what `NdrReader` reads; alignment counts from behind the headers."""
+
+    __slots__ = ("_data", "_referent")
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._referent = _FIRST_REFERENT
+
+    def referent(self, there: bool = True) -> int:  # noqa: FBT001, FBT002  # reads as "a referent, if it is there"
+        """The next number for a pointer, 0 for one that points nowhere."""
+        if not there:
+            return 0
+        self._referent += _REFERENT_STEP
+        return self._referent - _REFERENT_STEP
+
+    def put(self, data: bytes) -> None:
+        """Bytes as they are."""
+        self._data += data
+
+    def number(self, value: int) -> None:
+        """An aligned 32-bit number."""
+        self._data += bytes(-len(self._data) % 4) + value.to_bytes(4, "little")
+
+    def unicode_string(self, text: str) -> None:
+        """What a RPC_UNICODE_STRING points to."""
+        encoded = text.encode("utf-16-le")
+        for value in (len(encoded) // 2, 0, len(encoded) // 2):
+            self.number(value)
+        self.put(encoded)
+
+    def sid(self, text: str) -> None:
+        """What a pointer to a SID points to."""
+        built = build_sid(text)
+        self.number(built[1])
+        self.put(built)
+
+    def build(self) -> bytes:
+        """Everything, behind the headers of a type serialization, padded to a multiple of eight (MS-RPCE 2.2.6.2)."""
+        body = bytes(self._data) + bytes(-len(self._data) % 8)
+        return _COMMON_HEADER + _FILLER + len(body).to_bytes(4, "little") + bytes(4) + body
+
+
+def build_sid(text: str) -> bytes:
+    """The bytes of a SID (MS-DTYP 2.4.2.2) that is given as `S-1-...`."""
+    _, _, authority, *sub_authorities = text.split("-")
+    numbers = b"".join(int(value).to_bytes(4, "little") for value in sub_authorities)
+    return bytes((1, len(sub_authorities))) + int(authority, 0).to_bytes(6, "big") + numbers
 
 
 def sid(data: Buffer) -> str:

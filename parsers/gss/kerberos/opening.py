@@ -15,12 +15,20 @@ from parsers.gss.kerberos.crypto import TagError
 from parsers.gss.kerberos.messages import ApReq
 from parsers.gss.kerberos.names import ApOptions, Etype, KeyUsage, TicketFlags, etype_name
 from parsers.gss.kerberos.pac import Pac, find_pac
-from parsers.gss.kerberos.tickets import EncTicketPart
+from parsers.gss.kerberos.tickets import EncTicketPart, Ticket
 from parsers.gss.ntlm.exchange import Unproven
 from parsers.secret import Secret
 from parsers.verdicts import Decryption, Signature
 
-__all__ = ["CachedTicket", "OpenedTicket", "ServiceKey", "is_user_to_user", "open_ticket", "service_principal"]
+__all__ = [
+    "CachedTicket",
+    "OpenedTicket",
+    "ServiceKey",
+    "find_ticket",
+    "is_user_to_user",
+    "open_ticket",
+    "service_principal",
+]
 
 
 class ServiceKey(Protocol):
@@ -146,7 +154,7 @@ def open_ticket(
     """
     keys, cached = tuple(keytab), tuple(ccache)
     try:
-        opened = _with_service_key(ap_req, keys) or _with_cache(ap_req, cached)
+        opened = find_ticket(ap_req.ticket, () if is_user_to_user(ap_req) else keys, cached)
     except ParseError as error:
         return Unproven(
             Decryption.DAMAGED, f"the ticket for {service_principal(ap_req)} cannot be read: {error.reason}"
@@ -154,9 +162,24 @@ def open_ticket(
     return opened or _why_closed(ap_req, keys, cached)
 
 
+def find_ticket(
+    ticket: Ticket, keytab: Sequence[ServiceKey], ccache: Sequence[CachedTicket] = ()
+) -> OpenedTicket | None:
+    """What a ticket says, by the first key that opens it, or by the cache that has it; None where nothing does.
+
+    Raises:
+        ParseError: a key opens it, and it is malformed.
+    """
+    return _with_service_key(ticket, keytab) or _with_cache(ticket, ccache)
+
+
 def service_principal(ap_req: ApReq) -> str:
     """For whom the ticket is, `service@REALM`."""
-    return f"{ap_req.ticket.sname}@{ap_req.ticket.realm}"
+    return _principal(ap_req.ticket)
+
+
+def _principal(ticket: Ticket) -> str:
+    return f"{ticket.sname}@{ticket.realm}"
 
 
 def is_user_to_user(ap_req: ApReq) -> bool:
@@ -164,13 +187,13 @@ def is_user_to_user(ap_req: ApReq) -> bool:
     return bool(ap_req.ap_options & ApOptions.USE_SESSION_KEY)
 
 
-def _with_service_key(ap_req: ApReq, keytab: Sequence[ServiceKey]) -> OpenedTicket | None:
-    part = ap_req.ticket.enc_part
-    if is_user_to_user(ap_req) or not crypto.is_supported(part.etype):
+def _with_service_key(ticket: Ticket, keytab: Sequence[ServiceKey]) -> OpenedTicket | None:
+    part = ticket.enc_part
+    if not crypto.is_supported(part.etype):
         return None
     size = crypto.key_size(part.etype)
     keys = [entry for entry in keytab if entry.etype == part.etype and len(entry.key) == size]
-    for entry in sorted(keys, key=lambda entry: (not _is_of_service(ap_req, entry), entry.kvno != part.kvno)):
+    for entry in sorted(keys, key=lambda entry: (not _is_of_service(ticket, entry), entry.kvno != part.kvno)):
         try:
             plain = crypto.decrypt(etype=part.etype, key=entry.key, usage=KeyUsage.TICKET, data=part.cipher)
         except TagError:
@@ -179,9 +202,9 @@ def _with_service_key(ap_req: ApReq, keytab: Sequence[ServiceKey]) -> OpenedTick
     return None
 
 
-def _is_of_service(ap_req: ApReq, entry: ServiceKey) -> bool:
+def _is_of_service(ticket: Ticket, entry: ServiceKey) -> bool:
     """Whether a key is the service's by name, whose case Windows does not mind."""
-    return f"{entry.principal}@{entry.realm}".casefold() == service_principal(ap_req).casefold()
+    return f"{entry.principal}@{entry.realm}".casefold() == _principal(ticket).casefold()
 
 
 def _opened(part: EncTicketPart, entry: ServiceKey) -> OpenedTicket:
@@ -210,8 +233,8 @@ def _opened(part: EncTicketPart, entry: ServiceKey) -> OpenedTicket:
     )
 
 
-def _with_cache(ap_req: ApReq, ccache: Sequence[CachedTicket]) -> OpenedTicket | None:
-    cipher = ap_req.ticket.enc_part.cipher
+def _with_cache(ticket: Ticket, ccache: Sequence[CachedTicket]) -> OpenedTicket | None:
+    cipher = ticket.enc_part.cipher
     for entry in ccache:
         if cipher and entry.ticket.endswith(cipher):  # which is the last field of a ticket
             return OpenedTicket(
@@ -249,7 +272,7 @@ def _why_closed(ap_req: ApReq, keytab: Sequence[ServiceKey], ccache: Sequence[Ca
 
 def _why_keytab_does_not_fit(ap_req: ApReq, keytab: Sequence[ServiceKey]) -> tuple[Decryption, str]:
     part, service = ap_req.ticket.enc_part, service_principal(ap_req)
-    own = [entry for entry in keytab if _is_of_service(ap_req, entry)]
+    own = [entry for entry in keytab if _is_of_service(ap_req.ticket, entry)]
     of_etype = [entry for entry in own if entry.etype == part.etype]
     numbers = sorted({entry.kvno for entry in of_etype})
     if not own:

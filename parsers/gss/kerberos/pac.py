@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from parsers.enums import OpenEnum, OpenFlag
-from parsers.errors import ParseError
+from parsers.errors import ParseError, UnsupportedError
 from parsers.gss.kerberos import crypto
+from parsers.gss.kerberos.asn1 import EncryptionKey
 from parsers.gss.kerberos.logon_info import LogonInfo
-from parsers.gss.kerberos.names import AdType, KeyUsage
+from parsers.gss.kerberos.names import AdType, ChecksumType, Etype, KeyUsage, etype_name
 from parsers.gss.kerberos.ndr import sid
 from parsers.gss.kerberos.tickets import AuthorizationEntry, flatten
 from parsers.layout import U16, U32, U64, Layout
 from parsers.reader import Reader
-from parsers.times import filetime_to_ns
+from parsers.times import filetime_to_ns, ns_to_filetime
 from parsers.verdicts import Signature
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Pac",
     "PacBuffer",
     "UpnDnsInfo",
+    "build",
     "find_pac",
 ]
 
@@ -111,6 +113,12 @@ class ClientInfo:
         fixed = _CLIENT_INFO.parse(reader.take(_CLIENT_INFO.size, "PAC_CLIENT_INFO"))
         name = reader.take(fixed.name_length, "PAC_CLIENT_INFO name")
         return cls(filetime_to_ns(fixed.client_id), _unicode(name))
+
+    def build(self) -> bytes:
+        """The structure."""
+        name = self.name.encode("utf-16-le")
+        client_id = 0 if self.client_id is None else ns_to_filetime(self.client_id)
+        return _CLIENT_INFO.build(_ClientInfo(client_id, len(name))) + name
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +232,55 @@ class _SignatureData(NamedTuple):
 
 
 _DECODED = (BufferType.LOGON_INFO, BufferType.CLIENT_INFO, BufferType.UPN_DNS_INFO, BufferType.REQUESTOR_SID)
+_CHECKSUM_TYPES: dict[int, ChecksumType] = {  # MS-PAC 2.8
+    Etype.AES128_CTS_HMAC_SHA1_96: ChecksumType.HMAC_SHA1_96_AES128,
+    Etype.AES256_CTS_HMAC_SHA1_96: ChecksumType.HMAC_SHA1_96_AES256,
+    Etype.AES128_CTS_HMAC_SHA256_128: ChecksumType.HMAC_SHA256_128_AES128,
+    Etype.AES256_CTS_HMAC_SHA384_192: ChecksumType.HMAC_SHA384_192_AES256,
+    Etype.RC4_HMAC: ChecksumType.HMAC_MD5,
+}
 _CHECKSUMS = (BufferType.SERVER_CHECKSUM, BufferType.KDC_CHECKSUM)
+
+
+def build(
+    logon_info: LogonInfo, client_info: ClientInfo, *, service_key: EncryptionKey, kdc_key: EncryptionKey
+) -> bytes:
+    """A PAC with these two buffers and both signatures (MS-PAC 2.8).
+
+    Args:
+        logon_info: who the user is.
+        client_info: the client's name, and the authtime of the ticket which the PAC goes into.
+        service_key: long-term key of the service.
+        kdc_key: that of krbtgt; only KDCs check what it signs.
+
+    Raises:
+        UnsupportedError: an encryption type that has no checksum here.
+    """
+    kinds = [_checksum_type(key) for key in (service_key, kdc_key)]
+    sizes = [crypto.checksum_size(kind) or 0 for kind in kinds]
+    unsigned = [kind.to_bytes(4, "little", signed=True) + bytes(size) for kind, size in zip(kinds, sizes, strict=True)]
+    contents = (logon_info.build(), client_info.build(), *unsigned)
+    types = (BufferType.LOGON_INFO, BufferType.CLIENT_INFO, *_CHECKSUMS)
+    data = bytearray(_TYPE.build(_Type(len(contents), 0)) + bytes(len(contents) * _INFO_BUFFER.size))
+    places = []
+    for place, (kind, content) in enumerate(zip(types, contents, strict=True)):
+        start = _TYPE.size + place * _INFO_BUFFER.size
+        data[start : start + _INFO_BUFFER.size] = _INFO_BUFFER.build(_InfoBuffer(kind, len(content), len(data)))
+        places.append(len(data) + 4)
+        data += content + bytes(-len(content) % 8)
+    signed = bytes(data)
+    for key, checksum_type, start in zip((service_key, kdc_key), kinds, places[2:], strict=True):
+        signed = crypto.checksum(
+            checksum_type=checksum_type, key=key.keyvalue, usage=KeyUsage.PAC_SIGNATURE, data=signed
+        )
+        data[start : start + len(signed)] = signed  # this is what the KDC signs (MS-PAC 2.8.2)
+    return bytes(data)
+
+
+def _checksum_type(key: EncryptionKey) -> ChecksumType:
+    if key.keytype not in _CHECKSUM_TYPES:
+        raise UnsupportedError(f"no checksum of a PAC is known for {etype_name(key.keytype)}")
+    return _CHECKSUM_TYPES[key.keytype]
 
 
 def find_pac(entries: tuple[AuthorizationEntry, ...]) -> bytes | None:

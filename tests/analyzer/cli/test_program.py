@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.cli import program
+from analyzer.cli import codes
 
 Sessionscope = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "analyzer.cli"]
@@ -138,11 +138,11 @@ def test_a_reader_that_goes_away_is_no_mistake(sample: Path) -> None:
         os.close(reading)
         assert process.stderr is not None
         assert process.stderr.read() == b""
-    assert process.returncode == program.FINE
+    assert process.returncode == codes.FINE
 
 
 def test_the_codes_of_the_docstring_are_those_of_the_help(sessionscope: Sessionscope) -> None:
     text = sessionscope("--help")[1].partition("exit codes:")[2]
     assert [int(line.split()[0]) for line in text.splitlines() if line[2:3].isdigit()] == [
-        program.FINE, program.MISTAKE, program.NOT_CLEAN,
+        codes.FINE, codes.FOUND_WARNINGS, codes.MISTAKE, codes.NOT_CLEAN, codes.FOUND_ERRORS,
     ]  # fmt: skip

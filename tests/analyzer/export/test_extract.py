@@ -83,6 +83,30 @@ def test_what_samba_moved_has_the_digests_that_were_written_down(shared: Path, o
         assert (len(content), hashlib.sha256(content).hexdigest()) == (row.bytes, row.sha256)
 
 
+def test_no_capture_with_digests_is_left_out(shared: Path) -> None:
+    folder = shared / "captures/samba"
+    documents = {path: document_of(path) or {} for path in folder.iterdir() if ".pcap" in path.name}
+    noted = {path.name for path, document in documents.items() if document.get("transferred_files")}
+    assert {name for name in noted if not name.startswith("nt1_")} == set(samba_captures())
+
+
+@pytest.mark.parametrize("name", [
+    "impacket_300_enc", "impacket_311", "smbprotocol_202_sign", "smbprotocol_311_enc_aes-128-ccm",
+    "smbprotocol_311_enc_aes-256-gcm",
+])  # fmt: skip
+def test_what_other_clients_moved_has_the_digest_that_they_wrote_down(shared: Path, out: Path, name: str) -> None:
+    """Each writes one file and reads it again."""
+    capture = shared / "captures/faults" / f"cli_{name}.pcapng"
+    document = document_of(capture)
+    assert document is not None
+    table = extract_files(capture, store_of(shared, capture), out)
+    moved = table[table.note != "named pipe"]
+    assert moved.direction.tolist() == ["written", "read"]
+    assert moved.complete.all()
+    assert set(moved.md5) == {document["client_result"]["md5"]}
+    assert {hashlib.md5((out / path).read_bytes()).hexdigest() for path in moved.path} == set(moved.md5)
+
+
 @pytest.mark.parametrize(
     ("capture", "path", "direction", "size"),
     [  # sizes as Zeek (files.log) and Suricata (fileinfo) tell them

@@ -4,23 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyzer.tables.columns import coded, enumerated, from_values, masked, named, split_fields, times
-
-PAIR = np.dtype([("a", "i8"), ("b", "u2")])
+from analyzer.tables.columns import coded, enumerated, fields, from_values, masked, named, times
 
 
-def test_fields_are_split_over_all_parts() -> None:
-    rows = np.zeros(10_000, PAIR)
-    rows["a"], rows["b"] = np.arange(10_000), np.arange(10_000) % 7
-    columns = split_fields([rows[:1], rows[1:9000], rows[9000:9000], rows[9000:]], PAIR)
-    assert columns["a"].tolist() == rows["a"].tolist()
-    assert columns["b"].tolist() == rows["b"].tolist()
-    assert columns["b"].flags.contiguous
-    assert columns["b"].dtype == np.uint16
+def test_fields_of_rows_are_views() -> None:
+    rows = np.array([(1, 2), (3, 4)], [("a", "i8"), ("b", "u2")])
+    columns = fields(rows)
+    assert {name: column.tolist() for name, column in columns.items()} == {"a": [1, 3], "b": [2, 4]}
+    columns["b"][0] = 9
+    assert rows["b"].tolist() == [9, 4]
 
 
-def test_no_rows_are_empty_columns() -> None:
-    assert {name: len(column) for name, column in split_fields([], PAIR).items()} == {"a": 0, "b": 0}
+def test_times_are_used_as_they_are() -> None:
+    column = np.array([1_700_000_000_123_456_789])
+    assert np.shares_memory(times(column).asi8, column)
 
 
 def test_times_are_utc_and_zero_is_none() -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analyzer import Analysis
+from analyzer.tables.columns import fields
 from analyzer.tables.exchanges import EDGE, Outcome, exchanges_table, outcomes
 from parsers import ntstatus
 from parsers.smb2.exchanges import EXCHANGE
@@ -78,7 +79,7 @@ def test_an_asynchronous_answer_without_its_request_knows_no_tree(mixed: Analysi
     rows = np.zeros(2, EXCHANGE)
     rows["response_frame"], rows["session"], rows["open"], rows["name"] = 9, -1, -1, -1
     rows["async_id"], rows["tree_id"] = (0x7_0000_0005, 0), 7
-    frame = exchanges_table([rows], mixed._decoded)
+    frame = exchanges_table(fields(rows), mixed._decoded)
     assert frame.tree_id.tolist() == [pd.NA, 7]
     assert frame.async_id.tolist() == [0x7_0000_0005, pd.NA]
     assert frame.request_frame.isna().all()

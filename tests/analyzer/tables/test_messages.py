@@ -17,6 +17,7 @@ from parsers.smb2.messages import DECRYPTIONS, Messages, Units
 from parsers.smb2.rows import MESSAGE
 from parsers.smb2.session import Session, SmbConnection
 from parsers.verdicts import Decryption
+from tests.records import columns
 
 RESPONSE, ASYNC, RELATED = 1, 2, 4
 
@@ -27,7 +28,7 @@ def table(*messages: dict[str, Any], sessions: list[Session] | None = None, name
     for row, message in zip(rows, messages, strict=True):
         for name, value in message.items():
             row[name] = value
-    return messages_table([rows], sessions or [], names or [])
+    return messages_table(columns(rows), sessions or [], names or [])
 
 
 def session(number: int, session_id: int, **members: Any) -> Session:
@@ -113,16 +114,8 @@ def test_names_of_statuses_are_told_apart() -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("cut", [[], [3], [1, 1, 5]])
-def test_parts_make_one_table(cut: list[int]) -> None:
-    rows = np.zeros(8, MESSAGE)
-    rows["frame"], rows["session"], rows["name"] = np.arange(8), -1, -1
-    frame = messages_table(np.split(rows, cut), [], [])
-    assert frame.frame.tolist() == list(range(8))
-
-
 def test_no_messages_are_an_empty_table() -> None:
-    assert len(messages_table([], [], [])) == 0
+    assert len(messages_table(columns(np.empty(0, MESSAGE)), [], [])) == 0
 
 
 def batch(*messages: tuple[int, int, int]) -> Batch:

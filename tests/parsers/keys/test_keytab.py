@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.errors import ParseError, UsageError
-from parsers.keys.keytab import MAX_ENTRIES, KeytabEntry, load, parse
+from parsers.keys.keytab import MAX_ENTRIES, KeytabEntry, build, load, parse
 
 unhex = bytes.fromhex
 
@@ -203,3 +203,12 @@ def test_the_keytab_of_a_domain_has_all_of_its_accounts(shared):
     accounts = {"DC1$", "Administrator", "carol", "erin", "frank", "krbtgt", "dave"}
     assert {entry.principal for entry in entries} == accounts
     assert len(entries) == 19
+
+
+def test_what_is_built_is_read_again_and_is_what_ktutil_writes():
+    entries = parse(KTUTIL, "a test")
+    built = build(entries)
+    assert parse(built, "a test") == entries
+    # ktutil left a hole where kadmin had deleted an entry; all records are the same, byte for byte.
+    size = int.from_bytes(built[2:6], "big") + 4
+    assert built[2 : 2 + size] == KTUTIL[2 : 2 + size]

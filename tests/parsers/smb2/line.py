@@ -10,11 +10,12 @@ import numpy as np
 from parsers.keys.store import Credential, DirectionKeys, KeyStore, SessionKey
 from parsers.smb2.decoder import Smb2Decoder
 from parsers.smb2.keying import KeyFinder
-from parsers.smb2.rows import message_rows
+from parsers.smb2.rows import MESSAGE, message_rows
 from parsers.smb2.session import Session
 from parsers.transport.connections import Connection, Delivery, Endpoint
 from parsers.transport.streams import Pieces
 from tests.parsers.smb2.dialogue import Said
+from tests.records import records
 
 
 class Piece(NamedTuple):
@@ -53,7 +54,7 @@ class Line:
 
     @property
     def rows(self) -> np.ndarray[Any, Any]:
-        """The rows of all messages so far, as `message_rows` makes them."""
+        """The rows of all messages so far, as records of `MESSAGE`."""
         return np.concatenate(self._rows)
 
     @property
@@ -85,11 +86,11 @@ class Line:
             mine = sorted(group, key=attrgetter("position"))
             self.captured[number, sender] = self.captured.get((number, sender), 0) + sum(len(p.data) for p in mine)
             deliveries.append(Delivery(self.connections[number], sender, _pieces(mine)))
-        self._rows.append(message_rows(self.decoder.feed(deliveries)))
+        self._rows.append(records(message_rows(self.decoder.feed(deliveries)), MESSAGE))
 
     def finish(self) -> "Line":
         """The capture ends; every captured byte must have been accounted for."""
-        self._rows.append(message_rows(self.decoder.finish()))
+        self._rows.append(records(message_rows(self.decoder.finish()), MESSAGE))
         lost = dict.fromkeys(self.captured, 0)
         for row in self.decoder.ledger.undecoded:
             lost[row.connection, row.sender] += row.length

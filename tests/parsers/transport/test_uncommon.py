@@ -225,7 +225,7 @@ def test_any_bytes_behind_an_ip_header_give_a_row_or_a_reason(protocol, data):
     ("packet", "reason"),
     [
         (over_ip(bytes(8), 1), "no TCP inside"),  # ICMP
-        (over_ip(gre(ipv4(udp(b"x"), UDP), IPV4), GRE), "no TCP inside"),
+        (over_ip(gre(ipv4(udp(b"x"), UDP), IPV4), GRE), "UDP"),
         (over_ip(gre(ethernet(bytes(28), 0x0806), TEB), GRE), "ethertype 0x0806"),
         (over_ip(gre(FOUR, NSH), GRE), "ethertype 0x894F"),
         (over_ip(gre(bytes([0x21]) + FOUR, PPTP, 0x3001), GRE), "ethertype 0x880B"),  # RFC 2637

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 
 from parsers.errors import ParseError, UnsupportedError
 from parsers.gss import der
-from parsers.gss.kerberos import kdc
+from parsers.gss.kerberos import crypto, kdc
 from parsers.gss.kerberos.asn1 import build_application, build_fields, build_integer
-from parsers.gss.kerberos.kdc import KdcOptions, KdcReply, KdcRequest
+from parsers.gss.kerberos.kdc import EncKdcRepPart, EtypeInfo, KdcOptions, KdcReply, KdcRequest, PaData
 from parsers.gss.kerberos.messages import KrbError
-from parsers.gss.kerberos.names import ErrorCode, Etype, MessageType, PaType
+from parsers.gss.kerberos.names import ErrorCode, Etype, KeyUsage, MessageType, PaType, TicketFlags
 from tests.parsers.gss.kerberos.captured import kdc_messages
 from tests.parsers.gss.kerberos.samples import KDC_MESSAGES
 
@@ -79,6 +80,37 @@ def test_private_messages_are_not_decoded(number):
 def test_other_tags_are_no_messages():
     with pytest.raises(ParseError, match="no Kerberos message begins with tag 0x61"):
         kdc.parse(der.build(der.application(1), b"\x30\x00"))
+
+
+def test_what_a_kdc_tells_the_client_of_a_ticket():
+    """The plaintext of a real AS-REP, with the key of the password."""
+    reply = kdc.parse(KDC_MESSAGES[3])
+    assert isinstance(reply, KdcReply)
+    salt = crypto.default_salt(realm="EXAMPLE.TEST", components=("alice",))
+    key = crypto.string_to_key(etype=18, password="Passw0rd!", salt=salt)
+    plain = crypto.decrypt(etype=18, key=key, usage=KeyUsage.AS_REP, data=reply.enc_part.cipher)
+    part = EncKdcRepPart.parse(der.parse(plain))
+    request = kdc.parse(KDC_MESSAGES[2])
+    assert isinstance(request, KdcRequest)
+    assert part.nonce == request.nonce
+    assert (part.srealm, str(part.sname)) == ("EXAMPLE.TEST", "krbtgt/EXAMPLE.TEST")
+    assert part.endtime - part.authtime == 10 * 3600 * 10**9
+    assert TicketFlags.INITIAL in part.flags
+    assert plain[0] == der.application(26)
+    as_written = der.build(der.application(25), bytes(der.parse(plain).content))
+    assert EncKdcRepPart.parse(der.parse(as_written)) == part
+    for length in range(len(plain)):
+        with pytest.raises(ParseError):
+            EncKdcRepPart.parse(der.parse(plain[:length]))
+
+
+def test_how_a_password_becomes_a_key_is_told_in_the_answer():
+    reply = kdc.parse(KDC_MESSAGES[3])
+    assert isinstance(reply, KdcReply)
+    assert reply.etype_info == (EtypeInfo(Etype.AES256_CTS_HMAC_SHA1_96, "EXAMPLE.TESTalice", None),)
+    assert replace(reply, padata=()).etype_info == ()
+    with pytest.raises(ParseError):
+        _ = replace(reply, padata=(PaData(PaType.ETYPE_INFO2, b"\x30\x02\x30\x00"),)).etype_info
 
 
 @given(st.sampled_from(KDC_MESSAGES), st.data())

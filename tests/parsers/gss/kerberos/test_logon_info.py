@@ -1,6 +1,7 @@
 """Witnesses: logons to domain controllers of Samba and Windows; what the directory says of the user, and tshark."""
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -191,3 +192,31 @@ def test_tshark_shows_the_same(capture, keys, frame, shared, tshark):
         ("pwd_must_change_time", info.password_must_change),
     ):
         assert filetime(theirs[name][0]) == time
+
+
+def test_what_is_built_is_what_a_domain_controller_of_samba_writes():
+    info = LogonInfo.parse(CAROL)
+    built = info.build()
+    assert LogonInfo.parse(built) == info
+    # Samba leaves room for a terminator behind two of the names: in MaximumLength, and in the maximum of the array.
+    different = [place for place, (ours, theirs) in enumerate(zip(built, CAROL, strict=True)) if ours != theirs]
+    assert different == [158, 166, 372, 392]
+    assert [CAROL[place] - built[place] for place in different] == [2, 2, 1, 1]
+
+
+def test_a_user_without_domain_groups_or_times_is_built_and_read_again():
+    info = LogonInfo.parse(CAROL)
+    bare = replace(
+        info,
+        user_sid=None,
+        primary_group_sid=None,
+        groups=(),
+        extra_sids=(),
+        resource_groups=(),
+        logon_time=None,
+        full_name="",
+    )
+    assert LogonInfo.parse(bare.build()) == bare
+    resources = (Group(f"{DOMAIN}-2000", ENABLED), Group(f"{DOMAIN}-2001", ENABLED))
+    rich = replace(info, resource_groups=resources)
+    assert LogonInfo.parse(rich.build()) == rich

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsers.errors import ParseError
-from parsers.gss.kerberos.ndr import NdrReader, sid, sid_text
+from parsers.gss.kerberos.ndr import NdrReader, NdrWriter, build_sid, sid, sid_text
 
 unhex = bytes.fromhex
 
@@ -109,3 +109,24 @@ def test_any_bytes_are_values_or_a_parse_error(data):
             read(NdrReader(framed(data)))
         except ParseError:
             continue
+
+
+@pytest.mark.parametrize("text", ["S-1-5-21-1-2-3-1103", "S-1-18-1", "S-1-0x123456789abc-7"])
+def test_a_sid_that_is_built_is_read_again(text):
+    assert sid(build_sid(text)) == text
+
+
+def test_what_is_written_is_read_again():
+    writer = NdrWriter()
+    assert (writer.referent(), writer.referent(), writer.referent(False)) == (0x20000, 0x20004, 0)
+    writer.put(b"odd")
+    writer.number(7)
+    writer.unicode_string("näme")
+    writer.sid("S-1-5-32-544")
+    built = writer.build()
+    assert len(built) % 8 == 0
+    reader = NdrReader(built)
+    assert reader.take(3, "bytes") == b"odd"
+    assert reader.number("a number") == 7
+    assert reader.unicode_string(8, "a name") == "näme"
+    assert reader.sid("a SID") == "S-1-5-32-544"

@@ -1,16 +1,19 @@
 """Witnesses: PACs of Samba's, of MIT's and of Windows' KDC, whose signatures are recomputed."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsers.errors import ParseError
+from parsers.errors import ParseError, UnsupportedError
 from parsers.gss import der
 from parsers.gss.kerberos import crypto, kdc
-from parsers.gss.kerberos.names import AdType, KeyUsage
-from parsers.gss.kerberos.pac import MAX_BUFFERS, BufferType, ClientInfo, Pac, UpnDnsInfo, UpnFlags, find_pac
+from parsers.gss.kerberos.asn1 import EncryptionKey
+from parsers.gss.kerberos.names import AdType, Etype, KeyUsage
+from parsers.gss.kerberos.pac import MAX_BUFFERS, BufferType, ClientInfo, Pac, UpnDnsInfo, UpnFlags, build, find_pac
 from parsers.gss.kerberos.tickets import AuthorizationEntry, EncTicketPart, build_authorization_data
 from parsers.keys import keytab
 from parsers.verdicts import Signature
@@ -183,3 +186,41 @@ def test_the_ticket_of_the_ticket_service_names_who_asked_for_it(shared):
     pac = Pac.parse(pac_of(ticket, key))
     assert pac.requestor_sid == "S-1-5-21-2065874780-428014534-2331666465-1103"
     assert pac.server_signature(key) is Signature.VALID
+
+
+@pytest.mark.parametrize("etype", [17, 18, 19, 20, 23])
+def test_a_pac_that_is_built_is_signed_and_read_again(etype):
+    found = Pac.parse(AD_PAC)
+    assert found.logon_info is not None
+    key = EncryptionKey(Etype(etype), bytes(range(crypto.key_size(etype))))
+    client = ClientInfo(1_790_000_000 * 10**9, "carol")
+    pac = Pac.parse(build(found.logon_info, client, service_key=key, kdc_key=EncryptionKey(Etype.RC4_HMAC, bytes(16))))
+    assert (pac.logon_info, pac.client_info) == (found.logon_info, client)
+    assert pac.server_signature(key.keyvalue) is Signature.VALID
+    assert pac.server_signature(bytes(len(key.keyvalue))) is Signature.INVALID
+    assert all(item.offset % 8 == 0 for item in pac.buffers)
+
+
+@pytest.mark.witness
+def test_samba_reads_a_pac_that_is_built(tmp_path):
+    program = shutil.which("ndrdump")
+    if program is None:
+        pytest.skip("needs ndrdump, which is not installed")
+    found = Pac.parse(AD_PAC)
+    assert found.logon_info is not None
+    key = EncryptionKey(Etype.AES256_CTS_HMAC_SHA1_96, bytes(32))
+    path = tmp_path / "pac"
+    path.write_bytes(build(found.logon_info, ClientInfo(1_790_000_000 * 10**9, "carol"), service_key=key, kdc_key=key))
+    command = [program, "krb5pac", "PAC_DATA", "struct", str(path)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "dump OK" in text
+    for expected in ("account_name             : 'carol'", "rid                      : 0x0000044f (1103)", "S-1-18-1"):
+        assert expected in text
+
+
+def test_a_key_that_signs_no_pac_is_refused():
+    found = Pac.parse(AD_PAC)
+    assert found.logon_info is not None
+    key = EncryptionKey(Etype.DES_CBC_MD5, bytes(8))
+    with pytest.raises(UnsupportedError, match="no checksum of a PAC"):
+        build(found.logon_info, ClientInfo(None, ""), service_key=key, kdc_key=key)

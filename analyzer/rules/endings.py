@@ -1,0 +1,310 @@
+"""How connections ended while something was still open: who left whom, after how long, and what came too late."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from analyzer.evidence.marks import Mark
+from analyzer.policy import Peer
+from analyzer.rules.case import Case
+from analyzer.rules.exempt import exempt
+from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
+from analyzer.rules.words import asked_for, clock, count, ends, rate, seconds, share_of
+from parsers import ntstatus
+from parsers.smb2.header import Command
+from parsers.times import NANOSECONDS
+from parsers.transport.connections import CLIENT, SERVER
+
+__all__ = ["RULES"]
+
+_SHORT = NANOSECONDS  # a client that leaves sooner than this after its request was not out of patience
+_RESTART = 60 * NANOSECONDS  # how long a service takes at most to come up again
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """The first FIN or RST of a connection."""
+
+    connection: int
+    sender: int
+    how: str
+    frame: int
+    time: int
+
+
+def _request_timeout(case: Case) -> Iterator[Found]:
+    for closing in _closings(case, CLIENT):
+        rows = _open_at(case, closing)
+        waited = 0 if len(rows) == 0 else closing.time - int(_since(rows).min())
+        if waited < _SHORT or _said_goodbye(case, closing):
+            continue
+        client, server = ends(case, closing.connection)
+        answered = rows["response_frame"].dropna().astype(int).tolist()
+        late = f"; the answer came after that, in frame {answered[0]}" if answered else ""
+        limit = case.policy.describe("SessTimeout", Peer.UNKNOWN)
+        yield Found(
+            closing.time,
+            f"{client} gave up on {server} after {seconds(waited / NANOSECONDS)} without an answer to "
+            f"{asked_for(rows)}, and closed the connection ({closing.how}).",
+            f"asked at {clock(int(_since(rows).min()))}, {closing.how} at {clock(closing.time)}{late}; by default a "
+            f"client waits {limit}",
+            (*rows["request_frame"].dropna().astype(int).tolist()[:1], closing.frame, *answered[:1]),
+            _session(case, closing.connection, rows),
+            closing.connection,
+            confidence=_sure(case, closing.connection),
+        )
+
+
+def _late_answer(case: Case) -> Iterator[Found]:
+    for closing in _closings(case, CLIENT):
+        rows = _open_at(case, closing)
+        rows = rows[rows["response_frame"].notna()]
+        if len(rows) == 0 or closing.time - int(_since(rows).min()) < _SHORT:
+            continue
+        client, server = ends(case, closing.connection)
+        first = int(rows["response_time"].to_numpy("M8[ns]").view("i8").min())
+        yield Found(
+            first,
+            f"{server} answered {asked_for(rows)} {seconds((first - closing.time) / NANOSECONDS)} after {client} had "
+            f"left: nobody received it.",
+            f"{closing.how} of the client at {clock(closing.time)} in frame {closing.frame}, answer at {clock(first)}",
+            (int(rows["response_frame"].dropna().iloc[0]), closing.frame),
+            _session(case, closing.connection, rows),
+            closing.connection,
+        )
+
+
+def _never_sent(case: Case) -> Iterator[Found]:
+    yield from _unfinished(case, CLIENT, "request", "to")
+
+
+def _never_complete(case: Case) -> Iterator[Found]:
+    yield from _unfinished(case, SERVER, "answer", "from")
+
+
+def _unfinished(case: Case, sender: int, what: str, direction: str) -> Iterator[Found]:
+    tcp = case.evidence.tcp
+    for connection in case.smb_connections:
+        last = case.evidence.last_messages.of(connection, sender)
+        sent = tcp.sent_by(connection, sender, case.end)
+        if last is None or last.end <= sent:
+            continue
+        here, moved = tcp.sent_at(connection, sender, sent) or last.time, sent - last.position
+        ended = _closing_of(case, connection)
+        if ended is None and case.near_end(here):
+            continue  # the capture ended first
+        client, server = ends(case, connection)
+        peer = server if sender == CLIENT else client
+        size, spent = last.end - last.position, (here - last.time) / NANOSECONDS
+        yield Found(
+            last.time,
+            f"An {what} of {size:,} bytes {direction} {server} was never finished: {moved:,} bytes "
+            f"({share_of(moved, size)}) were sent in {seconds(spent)}."
+            if what == "answer"
+            else f"A {what} of {size:,} bytes {direction} {server} was never sent to its end: {moved:,} bytes "
+            f"({share_of(moved, size)}) went out in {seconds(spent)}, {rate(moved, spent)}.",
+            f"it begins in frame {last.frame} at {clock(last.time)}; the last of its bytes went to {peer} at "
+            f"{clock(here)}; " + (f"{ended.how} in frame {ended.frame}" if ended else "nobody closed the connection"),
+            (last.frame, *((ended.frame,) if ended else ())),
+            next(iter(case.session_ids(connection)[-1:]), None),
+            connection,
+            confidence=_sure(case, connection),
+        )
+
+
+def _server_died(case: Case) -> Iterator[Found]:
+    for closing in _closings(case, SERVER):
+        rows = _open_at(case, closing)
+        last = case.evidence.last_messages.of(closing.connection, SERVER)
+        halved = last is not None and last.end > case.evidence.tcp.sent_by(closing.connection, SERVER, case.end)
+        rows = rows[rows["command"] != "LOGOFF"]  # some servers close instead of answering it
+        if (len(rows) == 0 and not halved) or closing.connection not in _logged_on(case):
+            continue
+        client, server = ends(case, closing.connection)
+        open_ = f"{asked_for(rows)} unanswered" if len(rows) else "an answer half sent"
+        after, confidence = _afterwards(case, closing)
+        yield Found(
+            closing.time,
+            f"{server} closed the connection of {client} in the middle of work, with {open_}: the process that served "
+            f"it ended{after}.",
+            f"{closing.how} of the server in frame {closing.frame} at {clock(closing.time)}, no LOGOFF before",
+            (closing.frame, *rows["request_frame"].dropna().astype(int).tolist()[:1]),
+            _session(case, closing.connection, rows),
+            closing.connection,
+            confidence=confidence,
+        )
+
+
+def _server_restarted(case: Case) -> Iterator[Found]:
+    """All connections of a server end, then it refuses new ones, then it takes them again."""
+    frame = case.connections
+    for server, rows in frame.groupby("server", sort=False):
+        closings = [closing for closing in _closings(case, SERVER) if closing.connection in set(rows["connection"])]
+        refused = [
+            mark
+            for number in rows["connection"].tolist()
+            if not len(case.evidence.tcp.marks_of(number, Mark.SYN_ACK))
+            for mark in case.evidence.tcp.marks_of(number, Mark.RST, sender=SERVER)
+        ]
+        served = rows.loc[rows["bytes_server"] > 0]
+        for closing in closings:
+            after = [mark for mark in refused if 0 <= int(mark["time"]) - closing.time <= _RESTART]
+            if not after or served.loc[served["connection"] == closing.connection].empty:
+                continue
+            back = served.loc[served["start"].astype("int64") > int(after[-1]["time"]), "start"]
+            down = (int(back.min().value) if len(back) else int(after[-1]["time"])) - closing.time
+            yield Found(
+                closing.time,
+                f"The SMB service of {server} went down: it closed its connections and refused new ones for "
+                f"{seconds(down / NANOSECONDS)}{'' if len(back) else ' at least'}; every session and open of before is "
+                f"lost.",
+                f"{closing.how} in frame {closing.frame} at {clock(closing.time)}, then "
+                f"{count(len(after), 'connection request')} answered by RST"
+                + (f", served again at {clock(int(back.min().value))}" if len(back) else ""),
+                (closing.frame, *(int(mark["frame"]) for mark in after[:3])),
+                next(iter(case.session_ids(closing.connection)[-1:]), None),
+                closing.connection,
+                closing.time + down,
+            )
+            break
+
+
+def _closings(case: Case, sender: int) -> Iterator[_Closing]:
+    """The first FIN or RST of every SMB connection, where it is the sender's."""
+    found = map(partial(_closing_of, case), case.smb_connections)
+    return (closing for closing in found if closing is not None and closing.sender == sender)
+
+
+def _closing_of(case: Case, connection: int) -> _Closing | None:
+    marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
+    if len(marks) == 0:
+        return None
+    first = marks[0]
+    how = "FIN" if first["kind"] == Mark.FIN else "RST"
+    return _Closing(connection, int(first["sender"]), how, int(first["frame"]), int(first["time"]))
+
+
+def _open_at(case: Case, closing: _Closing) -> pd.DataFrame:
+    """Requests of the connection that had been asked and not answered at its closing, those that may wait left out."""
+    frame = case.unanswered_at(closing.connection, closing.time)
+    return frame[~exempt(case, frame) & frame["pending_time"].isna().to_numpy()]
+
+
+def _since(rows: pd.DataFrame) -> Any:
+    return rows["request_time"].to_numpy("M8[ns]").view("i8")
+
+
+def _said_goodbye(case: Case, closing: _Closing) -> bool:
+    """Whether the last answer before the closing was to a LOGOFF or TREE_DISCONNECT: then nobody left in anger."""
+    partings = (
+        exchange.response.time
+        for exchange in case.evidence.logons
+        if exchange.connection == closing.connection
+        and exchange.command in (Command.LOGOFF, Command.TREE_DISCONNECT)
+        and exchange.response is not None
+    )
+    return any(0 <= closing.time - parting < _SHORT for parting in partings)
+
+
+def _logged_on(case: Case) -> set[int]:
+    """Connections on which a session was set up, or whose begin was not captured."""
+    return {
+        exchange.connection
+        for exchange in case.evidence.logons
+        if exchange.command == Command.SESSION_SETUP and exchange.status == ntstatus.STATUS_SUCCESS
+    } | {number for number in case.smb_connections if not case.saw_begin(number)}
+
+
+def _afterwards(case: Case, closing: _Closing) -> tuple[str, Confidence]:
+    frame = case.connections
+    row = frame.iloc[closing.connection]
+    later = frame[frame["server"].eq(row["server"]) & (frame["start"].astype("int64") > closing.time)]
+    if (later["bytes_server"] > 0).any():
+        return "; the service itself is alive, since it took a new connection afterwards", _sure(
+            case, closing.connection
+        )
+    return "", Confidence.LIKELY
+
+
+def _session(case: Case, connection: int, rows: pd.DataFrame) -> int | None:
+    known = [int(number) for number in rows["session_id"].dropna().tolist() if number]
+    return next(iter(known or case.session_ids(connection)[-1:]), None)
+
+
+def _sure(case: Case, connection: int) -> Confidence:
+    return Confidence.POSSIBLE if case.has_gap(connection) else Confidence.CERTAIN
+
+
+RULES = (
+    Rule(
+        "request_timeout",
+        "the client ran out of patience",
+        Severity.ERROR,
+        Party.SERVER,
+        "MS-SMB2 3.2.6.1",
+        "A request had no answer for as long as the client waits, so it dropped the connection and every open with it. "
+        "What kept the answer away is said by the finding of the same time: a stalled server, a dead or slow path.",
+        "Cure the cause first. The patience itself: SessTimeout "
+        r"(HKLM\SYSTEM\CurrentControlSet\Services\LanmanWorkstation\Parameters, DWORD, seconds), smbclient -t, "
+        "echo_interval= of a Linux mount.",
+        _request_timeout,
+    ),
+    Rule(
+        "late_answer",
+        "an answer came after the client had left",
+        Severity.WARNING,
+        Party.SERVER,
+        "MS-SMB2 3.2.6.1",
+        "The server answered a request whose client had closed the connection already: the work was done for nobody.",
+        "See why it took so long; a longer SessTimeout would have received it.",
+        _late_answer,
+    ),
+    Rule(
+        "request_never_sent",
+        "a request was not sent to its end",
+        Severity.ERROR,
+        Party.NETWORK,
+        "MS-SMB2 2.1",
+        "The length in front of the message promises more bytes than were ever sent, and the connection ended or fell "
+        "silent. Tools that list requests by their last byte do not show it at all.",
+        "See what held it up: the finding of the same time says path, server or patience. On slow links, smaller "
+        "writes (smb2 max write in smb.conf, wsize= of a Linux mount) or more patience help.",
+        _never_sent,
+    ),
+    Rule(
+        "response_never_complete",
+        "an answer was not sent to its end",
+        Severity.ERROR,
+        Party.SERVER,
+        "MS-SMB2 2.1",
+        "The server had begun an answer and never finished it before the connection ended or fell silent.",
+        "See what held it up: a server that died or stopped, or a path that broke, is said by its own finding.",
+        _never_complete,
+    ),
+    Rule(
+        "server_died",
+        "the serving process ended in the middle of work",
+        Severity.ERROR,
+        Party.SERVER,
+        "MS-SMB2 3.3.7.1",
+        "The server closed the connection although requests were open or an answer was half sent, and nobody had "
+        "logged off.",
+        "Look for a crash at that time: log.smbd and core files of Samba, System and Microsoft-Windows-SMBServer "
+        "event logs of Windows; out-of-memory kills.",
+        _server_died,
+    ),
+    Rule(
+        "server_restarted",
+        "the SMB service went down and came back",
+        Severity.ERROR,
+        Party.SERVER,
+        "MS-SMB2 3.3.3",
+        "The server closed its connections, refused new ones for a while, and served again. Sessions, opens and locks "
+        "of before are gone, unless handles were persistent.",
+        "Find out who restarted it. Continuously available shares with persistent handles survive this.",
+        _server_restarted,
+    ),
+)
