@@ -12,6 +12,7 @@ from analyzer.policy import Peer
 from analyzer.rules.case import Case
 from analyzer.rules.exempt import exempt
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
+from analyzer.rules.stillness import Stillness
 from analyzer.rules.words import asked_for, clock, count, ends, rate, seconds, share_of
 from parsers import ntstatus
 from parsers.smb2.header import Command
@@ -38,24 +39,34 @@ class _Closing:
 def _request_timeout(case: Case) -> Iterator[Found]:
     for closing in _closings(case, CLIENT):
         rows = _open_at(case, closing)
-        waited = 0 if len(rows) == 0 else closing.time - int(_since(rows).min())
+        still = _still_before(case, closing)
+        asked = int(_since(rows).min()) if len(rows) else still.begin if still is not None else closing.time
+        waited = closing.time - asked
         if waited < _SHORT or _said_goodbye(case, closing):
             continue
         client, server = ends(case, closing.connection)
         answered = rows["response_frame"].dropna().astype(int).tolist()
         late = f"; the answer came after that, in frame {answered[0]}" if answered else ""
-        limit = case.policy.describe("SessTimeout", Peer.UNKNOWN)
         yield Found(
-            closing.time,
+            asked,
             f"{client} gave up on {server} after {seconds(waited / NANOSECONDS)} without an answer to "
             f"{asked_for(rows)}, and closed the connection ({closing.how}).",
-            f"asked at {clock(int(_since(rows).min()))}, {closing.how} at {clock(closing.time)}{late}; by default a "
-            f"client waits {limit}",
+            f"asked at {clock(asked)}, {closing.how} at {clock(closing.time)}{late}; by default a client waits "
+            f"{case.policy.describe('SessTimeout', Peer.UNKNOWN)}",
             (*rows["request_frame"].dropna().astype(int).tolist()[:1], closing.frame, *answered[:1]),
             _session(case, closing.connection, rows),
             closing.connection,
-            confidence=_sure(case, closing.connection),
+            closing.time,
+            _sure(case, closing.connection),
         )
+
+
+def _still_before(case: Case, closing: _Closing) -> Stillness | None:
+    """The stillness that a closing ends, for messages that cannot be read."""
+    for still in case.stillnesses:
+        if still.connection == closing.connection and still.begin < closing.time <= (still.end or still.last) + _SHORT:
+            return still
+    return None
 
 
 def _late_answer(case: Case) -> Iterator[Found]:
@@ -135,6 +146,28 @@ def _server_died(case: Case) -> Iterator[Found]:
             _session(case, closing.connection, rows),
             closing.connection,
             confidence=confidence,
+        )
+
+
+def _unknown_session_dropped(case: Case) -> Iterator[Found]:
+    """A connection without a logon on which the client uses a session of before: the server just closes it."""
+    for closing in _closings(case, SERVER):
+        rows = _open_at(case, closing)
+        foreign = rows[rows["session_id"].fillna(0) != 0]
+        if len(foreign) == 0 or closing.connection in _logged_on(case):
+            continue
+        client, server = ends(case, closing.connection)
+        asked = int(_since(foreign).min())
+        yield Found(
+            asked,
+            f"{client} used a session of before on a new connection, and {server} closed it without a word: it does "
+            f"not know the session, and has no key to answer with.",
+            f"{asked_for(foreign)} at {clock(asked)} without a SESSION_SETUP on this connection, {closing.how} "
+            f"of the server in frame {closing.frame}",
+            (*foreign["request_frame"].dropna().astype(int).tolist()[:1], closing.frame),
+            int(foreign["session_id"].iloc[0]),
+            closing.connection,
+            closing.time,
         )
 
 
@@ -295,6 +328,18 @@ RULES = (
         "Look for a crash at that time: log.smbd and core files of Samba, System and Microsoft-Windows-SMBServer "
         "event logs of Windows; out-of-memory kills.",
         _server_died,
+    ),
+    Rule(
+        "unknown_session_dropped",
+        "a session of before on a new connection",
+        Severity.WARNING,
+        Party.CLIENT,
+        "MS-SMB2 3.3.5.2.1.1, 3.2.4.2.3",
+        "A session does not outlive its connections. A client that lost them has to log on again, and name the old "
+        "session as PreviousSessionId. An encrypted message of a session that the server does not know ends the "
+        "connection; one in clear is answered STATUS_USER_SESSION_DELETED.",
+        "Update the client; the error goes away with its next logon.",
+        _unknown_session_dropped,
     ),
     Rule(
         "server_restarted",

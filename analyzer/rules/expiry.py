@@ -143,8 +143,8 @@ def _idle_session_reaped(case: Case) -> Iterator[Found]:
         if len(marks) == 0 or marks[0]["sender"] != SERVER:
             continue
         time = int(marks[0]["time"])
-        idle = time - max(_last_payload(case, connection, side, time) for side in (CLIENT, SERVER))
-        late = [frame for frame, asked in _asked_after(case, connection, time)][:1]
+        idle = time - max(_last_payload(case, connection, side, time - 1) for side in (CLIENT, SERVER))
+        late = list(_asked_after(case, connection, time))[:1]
         if idle < min(limit, 60 * NANOSECONDS) or case.connections.iloc[connection]["bytes_server"] == 0:
             continue
         client, server = ends(case, connection)
@@ -153,9 +153,10 @@ def _idle_session_reaped(case: Case) -> Iterator[Found]:
             time,
             f"{server} closed the connection of {client} after {seconds(idle / NANOSECONDS)} without traffic{used}.",
             f"last payload at {clock(time - idle)}, server closed at {clock(time)} in frame {int(marks[0]['frame'])}",
-            (int(marks[0]["frame"]), *late),
+            (int(marks[0]["frame"]), *(frame for frame, _ in late)),
             next(iter(case.session_ids(connection)[-1:]), None),
             connection,
+            late[0][1] if late else None,
             severity=Severity.WARNING if late else Severity.INFO,
         )
 

@@ -66,7 +66,7 @@ def _path_reorders(case: Case) -> Iterator[Found]:
         client, server = ends(case, connection)
         needless = tcp.marks_of(connection, Mark.NEEDLESS)
         yield Found(
-            int(reordered["time"][0]),
+            int(min(reordered["time"][0], repeats["time"][0])),
             f"The path between {client} and {server} changes the order of packets: {count(len(reordered), 'segment')} "
             f"of {packets:,} packets ({share_of(len(reordered), packets)}) were overtaken, and the senders took some "
             f"for lost and repeated them in vain.",
