@@ -15,6 +15,7 @@ from analyzer.evidence import Collector, Evidence
 from analyzer.export.extract import extract_files
 from analyzer.export.keys import write_keys
 from analyzer.export.pcapng import ExportSummary, write_decrypted
+from analyzer.latency import latency_table
 from analyzer.policy import Policy
 from analyzer.rules import RULES
 from analyzer.rules.case import Case
@@ -43,6 +44,9 @@ from parsers.smb2.decoder import Batch
 from parsers.smb2.exchanges import EXCHANGE
 from parsers.smb2.rows import MESSAGE, Columns
 from parsers.transport.ip import Segments
+
+if TYPE_CHECKING:
+    from analyzer.plots import Plots
 
 __all__ = ["Analysis", "Keys", "analyze", "load_keys", "read"]
 
@@ -229,6 +233,26 @@ class Analysis:
     def findings(self) -> pd.DataFrame:
         """What is wrong, who did it, and what to change: the worst first (docs/findings.md)."""
         return findings_table(run(RULES, Case(self, self.evidence, self.policy)))
+
+    def latency(self, *by: str) -> pd.DataFrame:
+        """Response times by command, or by what is named: see `analyzer.latency.latency_table`.
+
+        Args:
+            by: one or more of `analyzer.latency.GROUPS`; none means "command".
+
+        Raises:
+            UsageError: answers cannot be grouped by that.
+        """
+        health = self.evidence.tcp
+        trips = {number: trip for number in range(len(self.connections)) if (trip := health.round_trip(number))}
+        return latency_table(self.exchanges, self.connections, self.trees, trips, by or ("command",))
+
+    @property
+    def plot(self) -> "Plots":
+        """Figures: `plot.timeline()`, `plot.latency()`, `plot.load()`, `plot.expiry()`, `plot.tcp(connection)`."""
+        from analyzer.plots import Plots  # noqa: PLC0415 - matplotlib waits until it is needed
+
+        return Plots(self)
 
     @cached_property
     def undecoded(self) -> pd.DataFrame:

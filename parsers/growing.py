@@ -27,7 +27,7 @@ class GrowingTable:
         """Add rows at the end."""
         needed = self._size + len(rows)
         if needed > len(self._storage):
-            grown = np.empty(max(needed, len(self._storage) * 2), self._storage.dtype)
+            grown = np.empty(max(needed, len(self._storage) * 4), self._storage.dtype)
             _copy(self.rows, grown[: self._size])
             self._storage = grown
         _copy(rows, self._storage[self._size : needed])

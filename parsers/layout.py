@@ -130,12 +130,12 @@ def cut(buffer: Buffer, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int6
     return pieces
 
 
-def take_rows(table: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def take_rows(table: npt.NDArray[Any], rows: npt.NDArray[Any] | slice) -> npt.NDArray[Any]:
     """`table[rows]` of a structured array, fifteen times as fast: numpy copies structures field by field.
 
     Args:
         table: contiguous structured array.
-        rows: indices, or a mask of the same length.
+        rows: indices, a slice, or a mask of the same length.
     """
     taken: npt.NDArray[Any] = table.view((np.void, table.dtype.itemsize))[rows].view(table.dtype)
     return taken

@@ -65,6 +65,12 @@ RULES = (
         ("parsers", "analyzer.policy", "analyzer.tables", "analyzer.evidence", "analyzer.events"),
         ("numpy", "pandas"),
     ),
+    Rule("analyzer.latency", ("parsers",), ("numpy", "pandas")),
+    Rule(
+        "analyzer.plots",
+        ("parsers", "analyzer.latency", "analyzer.evidence", "analyzer.events", "analyzer.analysis"),
+        ("numpy", "pandas", "matplotlib"),
+    ),
     Rule("analyzer.analysis", ("parsers", "analyzer"), ("numpy", "pandas")),
     Rule("analyzer.cli", ("parsers", "analyzer", "refserver"), ("pandas",)),
     Rule("refserver", ("parsers",), ("numpy", "cryptography", "dpkt")),

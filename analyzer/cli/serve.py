@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from parsers.errors import UsageError
 
 if TYPE_CHECKING:
+    from parsers.smb2.network_interface import NetworkInterface
     from refserver.server.config import ServerConfig
     from refserver.server.server import Server
     from refserver.server.state import Share
@@ -35,6 +36,7 @@ examples:
 _DIALECTS = {"2.0.2": 0x0202, "2.1": 0x0210, "3.0": 0x0300, "3.0.2": 0x0302, "3.1.1": 0x0311}
 _CIPHERS = {"aes-128-ccm": 1, "aes-128-gcm": 2, "aes-256-ccm": 3, "aes-256-gcm": 4}
 _NANOSECONDS = 1_000_000_000
+_LINK_SPEED = 1_000_000_000  # bits per second, of an interface that nobody has measured
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +133,7 @@ def _config(options: Namespace) -> "ServerConfig":
         require_message_signing=options.sign,
         encrypt_data=options.encrypt,
         session_lifetime=options.expire,
+        network_interfaces=_interfaces(options.host),
     )
     if options.cipher:
         config.ciphers = tuple(_CIPHERS[name] for name in options.cipher)
@@ -141,6 +144,16 @@ def _config(options: Namespace) -> "ServerConfig":
             raise UsageError("--user: write USER:PASSWORD or DOMAIN\\USER:PASSWORD")
         config.add_user(UserAccount(user, password, domain=domain if backslash else ""))
     return config
+
+
+def _interfaces(host: str) -> "tuple[NetworkInterface, ...]":
+    """The one address that clients may use for further channels; none where it is all of the machine's."""
+    from parsers.smb2.network_interface import InterfaceCapabilities, NetworkInterface, socket_address
+
+    address = ip_address(host)
+    if address.is_unspecified:
+        return ()
+    return (NetworkInterface(1, InterfaceCapabilities(0), _LINK_SPEED, socket_address(address)),)
 
 
 def _share(text: str) -> "Share":

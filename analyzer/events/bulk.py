@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from analyzer.events.kinds import Kind
 from analyzer.evidence import Evidence
+from parsers.layout import take_rows
 
 __all__ = ["EventColumns", "bulk_events"]
 
@@ -44,10 +45,13 @@ def bulk_events(evidence: Evidence) -> Iterator[EventColumns]:
         (Kind.CLOSE, "closed", "closed", "closed_frame"),
     ):
         chosen = np.flatnonzero(opens[time])
-        taken = (opens[field][chosen] for field in ("name", time, "connection", "session", frame))
-        yield EventColumns(kind, verb, *taken, np.zeros(len(chosen), np.int64))
+        rows = take_rows(opens, chosen)
+        none = np.zeros(len(rows), np.int64)
+        yield EventColumns(kind, verb, rows["name"], rows[time], rows["connection"], rows["session"], rows[frame], none)
     creates = evidence.handles.creates
     for what, version in (("durable", False), ("persistent", True)):
         rows = creates[(creates["granted_version"] > 0) & (creates["granted_persistent"] == version)]
-        fields = ("name", "response_time", "connection", "session", "request_frame", "response_frame")
-        yield EventColumns(Kind.HANDLE_GRANTED, f"{what} handle for", *(rows[field] for field in fields))
+        yield EventColumns(
+            Kind.HANDLE_GRANTED, f"{what} handle for", rows["name"], rows["response_time"], rows["connection"],
+            rows["session"], rows["request_frame"], rows["response_frame"],
+        )  # fmt: skip

@@ -15,7 +15,7 @@ from analyzer.evidence.handles import BreakMessage
 from parsers import ntstatus
 from parsers.smb2.create import OplockLevel
 from parsers.smb2.lease import LeaseState
-from parsers.smb2.oplock_break import LeaseBreak, LeaseBreakFlags, LeaseBreakNotification, OplockBreak
+from parsers.smb2.oplock_break import LeaseBreakFlags, LeaseBreakNotification, OplockBreak
 from parsers.times import NANOSECONDS
 
 __all__ = ["BREAK_WAIT", "handle_events"]

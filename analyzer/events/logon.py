@@ -1,6 +1,6 @@
 """Events of negotiation, logon, re-authentication, channels and trees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -8,6 +8,7 @@ from analyzer.events.event import Detail, Event, seconds, status_name
 from analyzer.events.kinds import Kind
 from analyzer.evidence import Evidence
 from analyzer.evidence.logons import LogonExchange
+from analyzer.evidence.marks import Mark
 from parsers import ntstatus
 from parsers.smb2.crypto import Cipher
 from parsers.smb2.dialects import Dialect
@@ -109,17 +110,13 @@ def logon_events(evidence: Evidence, runs: list[LogonRun]) -> Iterator[Event]:
     for run in runs:
         if run.purpose != "reauthentication":
             yield from _logon(run, sessions)
-    logoffs = {
-        exchange.session: exchange.frames
-        for exchange in evidence.logons
-        if exchange.command == Command.LOGOFF and exchange.status == ntstatus.STATUS_SUCCESS
-    }
+    shown = _frames_by_time(evidence, runs)
     begun = {run.session for run in runs if run.succeeded}
     refused = {run.session for run in runs if run.purpose == "logon"} - begun
     for session in sessions:
-        yield from _lost_channels(session, evidence.decoded.connections)
+        yield from _lost_channels(session, evidence.decoded.connections, shown)
         if session.ended_time is not None and session.number not in refused:
-            yield _ended(session, logoffs.get(session.number, ()))
+            yield _ended(session, shown.get(session.ended_time, ()))
 
 
 def account(session: Session, identity: Identity | None = None) -> str:
@@ -256,7 +253,27 @@ def _tree_disconnect(exchange: LogonExchange, evidence: Evidence) -> Event:
     return Event(response.time, Kind.TREE_DISCONNECTED, text, exchange.connection, number, exchange.frames, details)
 
 
-def _lost_channels(session: Session, connections: list[Connection]) -> Iterator[Event]:
+def _frames_by_time(evidence: Evidence, runs: list[LogonRun]) -> dict[int, tuple[int, ...]]:
+    """The packets of what may end a session, by the time at which it does."""
+    frames: dict[int, tuple[int, ...]] = {}
+    for connection in evidence.decoded.connections:
+        if connection.closed_time is not None:
+            ends = evidence.tcp.marks_of(connection.number, Mark.FIN, Mark.RST, since=connection.closed_time)
+            frames[connection.closed_time] = tuple(ends["frame"][:1].tolist())
+    watched = evidence.operations.watched
+    for row in watched[watched["status"] == ntstatus.STATUS_USER_SESSION_DELETED]:
+        pair = (int(row["request_frame"]), int(row["response_frame"]))
+        frames[int(row["response_time"])] = tuple(frame for frame in pair if frame)
+    frames |= {run.end: run.frames for run in runs if run.end is not None}
+    for exchange in evidence.logons:
+        if exchange.command == Command.LOGOFF and exchange.response is not None:
+            frames[exchange.response.time] = exchange.frames
+    return frames
+
+
+def _lost_channels(
+    session: Session, connections: list[Connection], shown: Mapping[int, tuple[int, ...]]
+) -> Iterator[Event]:
     """Connections that were closed while, or after, the session had more than one."""
     numbers = dict.fromkeys(channel.connection.number for channel in session.channel_list)
     if len(numbers) < 2:
@@ -271,7 +288,7 @@ def _lost_channels(session: Session, connections: list[Connection]) -> Iterator[
         by = connections[number].closed_by
         text = f"a connection of the session of {account(session)} was lost ({by}); {left or 'none'} left"
         details: dict[str, Detail] = {"closed_by": by, "channels_left": left}
-        yield Event(time, Kind.CHANNEL_LOST, text, number, session.number, (), details)
+        yield Event(time, Kind.CHANNEL_LOST, text, number, session.number, shown.get(time, ()), details)
 
 
 def _ended(session: Session, frames: tuple[int, ...]) -> Event:
@@ -280,5 +297,4 @@ def _ended(session: Session, frames: tuple[int, ...]) -> Event:
     after = "" if lived is None else f" after {seconds(lived)}"
     text = f"the session of {account(session)} was over{after}: {how}"
     details: dict[str, Detail] = {"reason": how, "lived_ns": lived}
-    shown = frames if "logoff" in how else ()
-    return Event(time, Kind.SESSION_ENDED, text, session.connection.number, session.number, shown, details)
+    return Event(time, Kind.SESSION_ENDED, text, session.connection.number, session.number, frames, details)

@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from analyzer.evidence.conduct import ConductEvidence
 from analyzer.evidence.credits import CreditEvidence
 from analyzer.evidence.handles import HandleEvidence
 from analyzer.evidence.health import TcpHealth
 from analyzer.evidence.last_messages import LastMessages
 from analyzer.evidence.logons import LogonEvidence, LogonExchange
+from analyzer.evidence.openings import OpeningEvidence
 from analyzer.evidence.operations import OperationEvidence
+from analyzer.evidence.seals import SealEvidence
+from analyzer.evidence.sequence import SequenceEvidence
 from analyzer.evidence.tcp import TcpEvidence
+from analyzer.evidence.trees import TreeEvidence
 from parsers.capture.packets import PacketBlock
 from parsers.pipeline import Decoded
 from parsers.smb2.decoder import Batch
@@ -31,10 +36,18 @@ class Collector:
     operations: OperationEvidence = field(default_factory=OperationEvidence)
     credits: CreditEvidence = field(default_factory=CreditEvidence)
     last_messages: LastMessages = field(default_factory=LastMessages)
+    conduct: ConductEvidence = field(default_factory=ConductEvidence)
+    sequence: SequenceEvidence = field(default_factory=SequenceEvidence)
+    seals: SealEvidence = field(default_factory=SealEvidence)
+    openings: OpeningEvidence = field(default_factory=OpeningEvidence)
+    trees: TreeEvidence = field(default_factory=TreeEvidence)
 
     def __call__(self, block: PacketBlock | None, segments: Segments | None, batch: Batch) -> None:
         """Take one block."""
-        for sink in (self.tcp, self.logons, self.handles, self.operations, self.credits, self.last_messages):
+        for sink in (
+            self.tcp, self.logons, self.handles, self.operations, self.credits, self.last_messages, self.conduct,
+            self.sequence, self.seals, self.openings, self.trees,
+        ):  # fmt: skip
             sink(block, segments, batch)
 
 
@@ -47,6 +60,11 @@ class Evidence:
         operations: LOCK, IOCTL, CHANGE_NOTIFY and CANCEL requests; exchanges that waited or were refused.
         credits: credits over time.
         last_messages: of each direction, to see whether it is whole.
+        conduct: messages that break a rule which shows in themselves.
+        sequence: MessageIds that break the rules of their window.
+        seals: transform headers that break a rule, nonces that come again.
+        openings: how connections open; control codes; what is compressed.
+        trees: which trees each session uses, by session number and TreeId.
     """
 
     def __init__(self, collector: Collector, decoded: Decoded) -> None:
@@ -55,6 +73,11 @@ class Evidence:
         self.operations = collector.operations
         self.credits = collector.credits
         self.last_messages = collector.last_messages
+        self.conduct = collector.conduct
+        self.sequence = collector.sequence
+        self.seals = collector.seals
+        self.openings = collector.openings
+        self.trees = collector.trees.finish()
         self._collector = collector
 
     @cached_property

@@ -20,11 +20,11 @@ MAX_FRAMES = 8  # closed messages of a session that are named; more make no sent
 
 _SMB2_IDS = (0xFC, 0xFD, 0xFE)
 _INVALID = SIGNATURES.index(Signature.INVALID)
-_SIGNED = [SIGNATURES.index(verdict) for verdict in (Signature.VALID, Signature.INVALID, Signature.NO_KEY)]
+_TELLS = np.array([verdict in (Signature.VALID, Signature.INVALID, Signature.NO_KEY) for verdict in SIGNATURES])
 _WRONG_KEY, _NO_KEY, _DAMAGED = (
     DECRYPTIONS.index(verdict) for verdict in (Decryption.WRONG_KEY, Decryption.NO_KEY, Decryption.DAMAGED)
 )
-_SUSPECT = (_WRONG_KEY, _DAMAGED)
+_IS_SUSPECT = np.isin(np.arange(len(DECRYPTIONS)), (_WRONG_KEY, _DAMAGED))
 
 
 class Census:
@@ -47,20 +47,21 @@ class Census:
     def __call__(self, _block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
         """Count one block."""
         units, messages = batch.units, batch.messages
-        self.smb2.update(np.unique(units.connection[np.isin(units.protocol, _SMB2_IDS)]).tolist())
+        is_smb2 = (units.protocol >= _SMB2_IDS[0]) & (units.protocol <= _SMB2_IDS[-1])
+        self.smb2.update(np.flatnonzero(np.bincount(units.connection[is_smb2])).tolist())
         rows = np.flatnonzero(messages.session >= 0)
         session, sender = messages.session[rows], units.sender[messages.unit[rows]]
         verdict = messages.decryption[rows]
         self._grow(int(session.max(initial=-1)) + 1)
-        np.add.at(self._verdicts, (session, sender, verdict), 1)
+        np.add.at(self._verdicts.reshape(-1), (session * 2 + sender) * len(DECRYPTIONS) + verdict, 1)
         signature = messages.signature[rows]
         whole = ~units.incomplete[messages.unit[rows]]
-        tells = np.isin(signature, _SIGNED) & whole
+        tells = _TELLS[signature] & whole
         for count, wanted in ((self.signed, tells), (self.invalid, signature == _INVALID)):
             numbers, times = np.unique(session[wanted], return_counts=True)
             for number, more in zip(numbers.tolist(), times.tolist(), strict=True):
                 count[number] += more
-        suspect = np.flatnonzero(np.isin(verdict, _SUSPECT))
+        suspect = np.flatnonzero(_IS_SUSPECT[verdict])
         frames = units.last_frame[messages.unit[rows[suspect]]]
         self._note_suspects(session[suspect] * 2 + sender[suspect], frames)
 

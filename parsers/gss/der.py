@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from parsers.errors import ParseError
 from parsers.layout import Buffer
-from parsers.reader import Reader
 
 __all__ = [
     "BIT_STRING",
@@ -161,14 +160,16 @@ def _element(view: memoryview, depth: int) -> Element:
 
 def _header(view: memoryview) -> tuple[int, int, int]:
     """Tag, size of tag and length together, length of the content (X.690 8.1)."""
-    reader = Reader(view)
-    tag = reader.u8("DER tag")
+    if len(view) < 2:
+        raise ParseError(f"DER {'length' if len(view) else 'tag'} needs 1 bytes, 0 remain", len(view))
+    tag, length = view[0], view[1]
     if tag & 0x1F == 0x1F:
         raise ParseError(f"DER tag 0x{tag:02x} has more than one byte")
-    length = reader.u8("DER length")
-    if length & 0x80:
-        size = length & 0x7F
-        if not 1 <= size <= 4:
-            raise ParseError(f"DER length of {size} bytes", 1)
-        length = reader.big(size, "DER length")
-    return tag, reader.position, length
+    if length < 0x80:
+        return tag, 2, length
+    end = 2 + (length & 0x7F)
+    if not 3 <= end <= 6:
+        raise ParseError(f"DER length of {end - 2} bytes", 1)
+    if len(view) < end:
+        raise ParseError(f"DER length needs {end - 2} bytes, {len(view) - 2} remain", 2)
+    return tag, end, int.from_bytes(view[2:end], "big")

@@ -24,6 +24,8 @@ from parsers.transport.connections import Endpoint
 __all__ = ["Exchanges", "KdcExchange", "Outcome", "Path"]
 
 _DIGEST_SIZE = 16
+_MAX_WAITING = 64  # requests of one path that may still be answered; a client has one or two
+_MAX_ETYPES = 64  # of a request that are kept: clients offer a dozen, a message has room for hundreds of thousands
 _KINDS = {
     MessageType.AS_REQ: "AS", MessageType.AS_REP: "AS", MessageType.TGS_REQ: "TGS", MessageType.TGS_REP: "TGS",
 }  # fmt: skip
@@ -142,10 +144,11 @@ class Exchanges:
             options=message.kdc_options,
             requested_end=message.till,
             requested_renew_till=message.rtime,
-            etypes=message.etype,
+            etypes=message.etype[:_MAX_ETYPES],
         )
         self.rows.append(exchange)
         conversation.waiting.append(exchange)
+        del conversation.waiting[:-_MAX_WAITING]
         conversation.last, conversation.last_digest, conversation.more_answers = exchange, digest, 0
 
     def _asker(self, message: KdcRequest) -> str | None:

@@ -27,7 +27,8 @@ _WORTH_A_RUN = 4  # pieces; fewer are followed one by one, and then some more be
 _SINGLE_STEPS = 64
 _NOT_AT_BOUNDARY = "not at a message boundary"
 _REST = "rest of a message that lost bytes"
-_IDS = np.array([0x424D53FE, 0x424D53FD, 0x424D53FC, 0x424D53FF], np.uint32)
+_SMB_VALUE = int.from_bytes(_SMB, "little")
+_LEAST = np.array([_MINIMUM.get(first, 1 << 24) for first in range(256)], np.uint32)
 
 Column = npt.NDArray[np.int64]
 _NOTHING = np.empty(0, np.int64)
@@ -369,15 +370,12 @@ def _count_valid(arena: memoryview, at: Column) -> int:
     """How many of the places, from the first on, hold an SMB message or a session control packet."""
     if len(at) == 0:
         return 0
-    prefix = everywhere(arena, ">u4")[at]
-    control = prefix > _LARGEST
-    holds_id = np.flatnonzero(prefix.astype(np.int64) >= np.where(control, 1 << 32, 16))
-    valid = control.copy()
-    ids = everywhere(arena, "<u4")[at[holds_id] + PREFIX]
-    sizes = np.select([ids == value for value in _IDS], [64, 52, 16, 32], 1 << 24)
-    valid[holds_id] = prefix[holds_id] >= sizes
-    wrong = np.flatnonzero(~valid)
-    return int(wrong[0]) if len(wrong) else len(at)
+    prefix = everywhere(arena, ">u4")[at].astype("=u4")
+    # What is too short to have a protocol id is shorter than every header: whatever is read in its place.
+    ids = everywhere(arena, "<u4")[np.minimum(at + PREFIX, len(arena) - 4)]
+    named = ids >> 8 == _SMB_VALUE
+    valid = (prefix > _LARGEST) | (named & (prefix >= _LEAST[ids & 0xFF]))
+    return len(at) if valid.all() else int(valid.argmin())
 
 
 def _plausible_prefix(arena: memoryview, at: int, end: int) -> bool:

@@ -373,7 +373,8 @@ def _groups(values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.int6
     if bool((values == values[0]).all()):
         yield int(values[0]), np.arange(len(values))
         return
-    order = np.argsort(values, kind="stable")
+    small = values.astype(np.uint16) if int(values.max()) < 1 << 16 else values  # sixteen bits are sorted by counting
+    order = np.argsort(small, kind="stable")
     ordered = values[order]
     edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     for first, last in pairwise([0, *edges.tolist(), len(order)]):

@@ -20,6 +20,7 @@ __all__ = ["CLIENT", "SERVER", "Connection", "ConnectionTracker", "Delivery", "E
 
 CLIENT = 0  # who sends in a direction
 SERVER = 1
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _UNNUMBERED = -1  # until all connections that a block begins are known
 Column = npt.NDArray[np.int64]
 
@@ -113,11 +114,15 @@ class ConnectionTracker:
         source = segments.source << 16 | segments.source_port
         destination = segments.destination << 16 | segments.destination_port
         low, high = np.minimum(source, destination), np.maximum(source, destination)
-        order = np.lexsort((high, low))
+        # Numbers of 16 bits are sorted by counting. Pairs that share one only come in several parts.
+        order = np.argsort(_mix(low, high), kind="stable")
         low, high = low[order], high[order]
         edges = np.flatnonzero((low[1:] != low[:-1]) | (high[1:] != high[:-1])) + 1
+        flows: dict[tuple[int, int], list[Column]] = {}
         for start, end in pairwise([0, *edges.tolist(), len(order)] if len(order) else []):
-            yield (int(low[start]), int(high[start])), order[start:end]
+            flows.setdefault((int(low[start]), int(high[start])), []).append(order[start:end])
+        for key, parts in flows.items():
+            yield key, parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _incarnations(
         self, key: tuple[int, int], segments: Segments, rows: Column
@@ -200,6 +205,12 @@ class ConnectionTracker:
             how = "RST" if segments.flags[rows[first]] & RST else "FIN"
             connection.closed_by = f"{'client' if from_client[first] else 'server'} {how}"
             connection.closed_time = int(segments.time[rows[first]])
+
+
+def _mix(low: Column, high: Column) -> npt.NDArray[np.uint16]:
+    """Sixteen bits of a pair of endpoints."""
+    mixed = low.view(np.uint64) * _MIX[0] ^ high.view(np.uint64) * _MIX[1]
+    return (mixed >> np.uint64(48)).astype(np.uint16)
 
 
 def _arrivals(segments: Segments, rows: Column) -> Arrivals:

@@ -179,12 +179,15 @@ class SegmentDecoder:
         self.passed_over["ARP"] += int(np.count_nonzero(types == ARP))
         networks = []
         for ethertype, layout, decode in ((IPV4, IPV4_HEADER, self._ipv4), (IPV6, IPV6_HEADER, self._ipv6)):
-            rows = np.flatnonzero((types == ethertype) & (starts + layout.size <= ends))
-            self.passed_over["cut in the IP header"] += int(np.count_nonzero(types == ethertype)) - len(rows)
+            mine = types == ethertype
+            whole = mine & (starts + layout.size <= ends)
+            rows = np.flatnonzero(whole)
+            self.passed_over["cut in the IP header"] += int(np.count_nonzero(mine)) - len(rows)
             if len(rows) == 0:
                 continue
-            headers = layout.gather(buffer, starts[rows])
-            network, odd = decode(headers, rows, starts[rows], ends[rows], wire_ends[rows])
+            here = _chosen(whole)
+            headers = layout.gather(buffer, starts[here])
+            network, odd = decode(headers, rows, starts[here], ends[here], wire_ends[here])
             tunnel = self._is_udp_tunnel(buffer, network)
             unusual += [rows[odd], network.rows[tunnel]]
             networks.append(network)
@@ -202,14 +205,15 @@ class SegmentDecoder:
         fragment = (headers["flags_fragment"] & _FRAGMENT) != 0
         common = well_formed & ~fragment & ((protocol == _TCP) | (protocol == _UDP))
         self.passed_over["malformed IP header"] += int(np.count_nonzero(~well_formed))
+        here = _chosen(common)
         network = _Network(
-            rows[common],
-            protocol[common],
-            self.book.number_ipv4(headers["source"][common]),
-            self.book.number_ipv4(headers["destination"][common]),
-            (starts + header_length)[common],
-            end[common],
-            np.minimum(end, ends)[common],
+            rows[here],
+            protocol[here],
+            self.book.number_ipv4(headers["source"][here]),
+            self.book.number_ipv4(headers["destination"][here]),
+            (starts + header_length)[here],
+            end[here],
+            np.minimum(end, ends)[here],
         )
         return network, well_formed & ~common
 
@@ -222,14 +226,15 @@ class SegmentDecoder:
         well_formed = headers["version_class_label"] >> 28 == 6
         common = well_formed & ((protocol == _TCP) | (protocol == _UDP))
         self.passed_over["malformed IP header"] += int(np.count_nonzero(~well_formed))
+        here = _chosen(common)
         network = _Network(
-            rows[common],
-            protocol[common],
-            self.book.number_ipv6(headers["source"][common]),
-            self.book.number_ipv6(headers["destination"][common]),
-            starts[common] + IPV6_HEADER.size,
-            end[common],
-            np.minimum(end, ends)[common],
+            rows[here],
+            protocol[here],
+            self.book.number_ipv6(headers["source"][here]),
+            self.book.number_ipv6(headers["destination"][here]),
+            starts[here] + IPV6_HEADER.size,
+            end[here],
+            np.minimum(end, ends)[here],
         )
         return network, well_formed & ~common
 
@@ -243,22 +248,25 @@ class SegmentDecoder:
 
     def _segments(self, buffer: Buffer, network: _Network, frames: Column, times: Column) -> Segments:
         tcp = network.protocol == _TCP
-        whole = np.flatnonzero(tcp & (network.start + TCP_HEADER.size <= network.captured_end))
-        self.passed_over["cut in the TCP header"] += int(np.count_nonzero(tcp)) - len(whole)
-        headers = TCP_HEADER.gather(buffer, network.start[whole])
+        is_whole = tcp & (network.start + TCP_HEADER.size <= network.captured_end)
+        whole = _chosen(is_whole)
+        start = network.start[whole]
+        self.passed_over["cut in the TCP header"] += int(np.count_nonzero(tcp)) - len(start)
+        headers = TCP_HEADER.gather(buffer, start)
         header_length = (headers["data_offset"] >> 4).astype(np.int64) * 4
-        payload = network.start[whole] + header_length
-        good = (header_length >= TCP_HEADER.size) & (payload <= network.end[whole])
-        self.passed_over["malformed TCP header"] += len(whole) - int(np.count_nonzero(good))
-        whole, headers, payload = whole[good], take_rows(headers, good), payload[good]
-        length = np.maximum(network.captured_end[whole] - payload, 0)
-        rows = network.rows[whole]
+        payload = start + header_length
+        is_good = (header_length >= TCP_HEADER.size) & (payload <= network.end[whole])
+        good = _chosen(is_good)
+        self.passed_over["malformed TCP header"] += len(start) - int(np.count_nonzero(is_good))
+        headers, payload = take_rows(headers, good), payload[good]
+        length = np.maximum(network.captured_end[whole][good] - payload, 0)
+        rows = network.rows[whole][good]
         return Segments(
             buffer,
             frames[rows],
             times[rows],
-            network.source[whole],
-            network.destination[whole],
+            network.source[whole][good],
+            network.destination[whole][good],
             headers["source_port"].astype(np.int64),
             headers["destination_port"].astype(np.int64),
             headers["sequence"].astype(np.int64),
@@ -267,9 +275,14 @@ class SegmentDecoder:
             headers["window"].astype(np.int64),
             payload,
             length,
-            network.end[whole] - payload - length,
-            np.full(len(whole), -1, np.int64),
+            network.end[whole][good] - payload - length,
+            np.full(len(payload), -1, np.int64),
         )
+
+
+def _chosen(mask: npt.NDArray[np.bool_]) -> Column | slice:
+    """The rows of a mask, to index with; where that is all of them nothing has to be copied."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
 def _whole_udp(network: _Network) -> Column:

@@ -4,7 +4,7 @@ Common links are decoded in columns. What is uncommon (MPLS, PPPoE, unknown link
 ethertype for `uncommon`.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,16 @@ _BSD_FAMILIES = {2: IPV4, 10: IPV6, 23: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}  # A
 
 Offsets = npt.NDArray[np.int64]
 Types = npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.int64] | slice
 
 
 def locate_network_headers(block: PacketBlock) -> tuple[Offsets, Types]:
     """For each packet the buffer offset behind its link header (int64) and its ethertype (int64, 0: `UNKNOWN`)."""
     offsets = block.offset.copy()
     types = np.zeros(len(block), np.int64)
-    for link in np.unique(block.linktype).tolist():
-        rows = np.flatnonzero(block.linktype == link)
+    for link in np.flatnonzero(np.bincount(block.linktype)).tolist():
+        mine = block.linktype == link
+        rows = slice(None) if mine.all() else np.flatnonzero(mine)
         decode = _LINKS.get(link)
         if decode is not None:
             offsets[rows], types[rows] = decode(block, rows)
@@ -45,18 +47,19 @@ def locate_network_headers(block: PacketBlock) -> tuple[Offsets, Types]:
 
 def _gather(block: PacketBlock, starts: Offsets, ends: Offsets, dtype: str) -> npt.NDArray[Any]:
     """The integers at `starts`, zero where one does not end before `ends`."""
-    size = np.dtype(dtype).itemsize
+    inside = starts + np.dtype(dtype).itemsize <= ends
+    if inside.all():
+        return everywhere(block.buffer, dtype)[starts].astype(np.int64)
     values = np.zeros(len(starts), np.int64)
-    inside = np.flatnonzero(starts + size <= ends)
     values[inside] = everywhere(block.buffer, dtype)[starts[inside]]
     return values
 
 
-def _ethernet(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+def _ethernet(block: PacketBlock, rows: Rows) -> tuple[Offsets, Types]:
     return _behind_tags(block, rows, block.offset[rows] + 12)
 
 
-def _behind_tags(block: PacketBlock, rows: npt.NDArray[np.int64], at: Offsets) -> tuple[Offsets, Types]:
+def _behind_tags(block: PacketBlock, rows: Rows, at: Offsets) -> tuple[Offsets, Types]:
     """Read the ethertype `at`, stepping over VLAN tags (IEEE 802.1Q, 802.1ad)."""
     ends = block.offset[rows] + block.captured[rows]
     types = _gather(block, at, ends, ">u2")
@@ -69,28 +72,28 @@ def _behind_tags(block: PacketBlock, rows: npt.NDArray[np.int64], at: Offsets) -
     return at + 2, types
 
 
-def _linux_cooked(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+def _linux_cooked(block: PacketBlock, rows: Rows) -> tuple[Offsets, Types]:
     return _behind_tags(block, rows, block.offset[rows] + 14)
 
 
-def _linux_cooked_2(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+def _linux_cooked_2(block: PacketBlock, rows: Rows) -> tuple[Offsets, Types]:
     start = block.offset[rows]
     types = _gather(block, start, start + block.captured[rows], ">u2")
     return start + 20, types
 
 
-def _bsd_loopback(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+def _bsd_loopback(block: PacketBlock, rows: Rows) -> tuple[Offsets, Types]:
     """The address family is in the byte order of the capturing host (NULL) or of the network (LOOP)."""
     start = block.offset[rows]
     family = _gather(block, start, start + block.captured[rows], "<u4")
     family = np.where(family > 0xFFFF, family.astype(np.uint32).byteswap().astype(np.int64), family)
-    types = np.zeros(len(rows), np.int64)
+    types = np.zeros(len(start), np.int64)
     for value, ethertype in _BSD_FAMILIES.items():
         types[family == value] = ethertype
     return start + 4, types
 
 
-def _nflog(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+def _nflog(block: PacketBlock, rows: Rows) -> tuple[Offsets, Types]:
     """LINKTYPE_NFLOG: address family, version, resource; then TLVs in the host's byte order, padded to four bytes."""
     start = block.offset[rows]
     ends = start + block.captured[rows]
@@ -105,7 +108,7 @@ def _nflog(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Ty
     return at + 4, np.where((kind == _NFLOG_PACKET) & (length >= 4), types, UNKNOWN)
 
 
-def _raw_ip(block: PacketBlock, rows: npt.NDArray[np.int64]) -> tuple[Offsets, Types]:
+def _raw_ip(block: PacketBlock, rows: Rows) -> tuple[Offsets, Types]:
     start = block.offset[rows]
     version = _gather(block, start, start + block.captured[rows], "u1") >> 4
     types = np.where(version == 4, IPV4, np.where(version == 6, IPV6, UNKNOWN))

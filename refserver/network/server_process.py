@@ -141,6 +141,16 @@ class ServerProcess:
         self._simulation.timers.at(at, lambda _: self.perform(process, work))
         return at if delay < _QUICK else not_before
 
+    def take_end(self, process: Process, number: int, endpoint: Endpoint, not_before: int) -> None:
+        """The client has sent everything; the process sees it behind all that came before."""
+
+        def end() -> None:
+            self._send()  # what has just been answered
+            endpoint.close()
+            self.gone(number)
+
+        self._simulation.timers.at(max(self._simulation.now, not_before), lambda _: self.perform(process, end))
+
     def gone(self, number: int) -> None:
         """A connection has ended."""
         self._endpoints.pop(number, None)
@@ -180,8 +190,7 @@ class _Connection:
             self._not_before = self._owner.take(self._process, self._number, message, self._not_before)
 
     def ended(self) -> None:
-        self._endpoint.close()
-        self._owner.perform(self._process, lambda: self._owner.gone(self._number))
+        self._owner.take_end(self._process, self._number, self._endpoint, self._not_before)
 
     def lost(self, _why: Lost) -> None:
         self._owner.perform(self._process, lambda: self._owner.gone(self._number))

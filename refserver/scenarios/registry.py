@@ -3,12 +3,65 @@
 import difflib
 
 from parsers.errors import UsageError
+from refserver.scenarios import (
+    binding,
+    breaking,
+    durable,
+    expiring,
+    idling,
+    logons,
+    restarting,
+    starving,
+    tampering,
+    troubles,
+    violating,
+    waiting,
+)
 from refserver.scenarios.normal import NORMAL
 from refserver.scenarios.scenario import Scenario
 
 __all__ = ["SCENARIOS", "scenario_named"]
 
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (NORMAL,)}
+_ALL = (
+    NORMAL,
+    expiring.RENEWED,
+    expiring.NOT_RENEWED,
+    expiring.REAUTH_FAILED,
+    expiring.REAUTH_VALID,
+    expiring.MASS_EXPIRY,
+    violating.VIOLATION,
+    waiting.LATE,
+    waiting.TIMEOUT,
+    waiting.PENDING,
+    waiting.LONG_WAITS,
+    breaking.OPLOCK_BREAK,
+    breaking.LEASE_BREAK,
+    breaking.HOLDER_DEAD,
+    idling.REAPED,
+    durable.RECONNECT,
+    starving.STARVATION,
+    restarting.RESTART,
+    restarting.DEATH,
+    restarting.REFUSED,
+    restarting.UNANSWERED,
+    troubles.LOSS,
+    troubles.REORDERING,
+    troubles.ZERO_WINDOW,
+    troubles.STALL,
+    troubles.PATH_DEAD,
+    troubles.IDLE_PATH,
+    troubles.BLACK_HOLE,
+    binding.CHANNEL_LOST,
+    logons.ROLLOVER,
+    logons.WRONG_PASSWORD,
+    logons.LOCKOUT,
+    logons.GUEST,
+    tampering.UNSIGNED,
+    tampering.FORGED,
+    tampering.TAMPERED,
+    tampering.REPLAYED,
+)
+SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 
 
 def scenario_named(name: str) -> Scenario:

@@ -15,7 +15,7 @@ it knows, and which findings an analyzer has to make of it.
             yield request
             stage.truth.note(
                 "request", stage.now, stage.place_of(link, request),
-                session_id=tree.session.session_id, text="READ", findings=("server_slow",),
+                session_id=tree.session.session_id, text="READ", findings=("server_stalled",),
             )
             yield from stage.log_off(client, tree)
 

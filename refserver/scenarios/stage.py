@@ -1,6 +1,6 @@
 """The stage of a scenario: hosts, a network, servers and clients, the clock, and the record of what happens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from refserver.network.path import Path
 from refserver.network.server_process import ServerProcess
 from refserver.network.simulation import MILLISECOND, SECOND, Simulation
 from refserver.scenarios.recorder import Recorder
-from refserver.scenarios.truth import Truth
+from refserver.scenarios.truth import Event, Truth
 from refserver.server.config import ServerConfig, UserAccount
 from refserver.server.server import Server
 from refserver.server.state import Session as ServerSession
@@ -166,6 +166,11 @@ class Stage:
         """All paths between the hosts that exist so far, both directions."""
         return [self.network.path(one, other) for one in self._hosts for other in self._hosts if one is not other]
 
+    def paths_between(self, machine: Machine, server: ServerProcess) -> tuple[Path, Path]:
+        """The path from a client to a server, and the one back."""
+        one, other = machine.host, server.host
+        return self.network.path(one, other), self.network.path(other, one)
+
     def _host(self, address: str, *, is_server: bool) -> Host:
         host = self.network.host(address)
         self._hosts.append(host)
@@ -191,6 +196,38 @@ class Stage:
     def place_of(self, link: ClientLink, request: Request[Any]) -> Place:
         """Where a request lies that a client has sent on this connection."""
         return self._recorders[link].place_of(request)
+
+    @staticmethod
+    def next_answer(link: ClientLink) -> Place:
+        """Where what the server sends next on this connection begins."""
+        endpoint = link.endpoint
+        return Place(endpoint.connection, endpoint.remote, endpoint.delivered, endpoint.delivered + 1)
+
+    def note(
+        self,
+        link: ClientLink,
+        kind: str,
+        *requests: Request[Any],
+        session: Session | None = None,
+        text: str = "",
+        findings: Sequence[str] = (),
+    ) -> Event:
+        """Something has happened on a connection that these requests tell of.
+
+        If there are none, it is the message that the client works on which tells of it, if it works on one.
+        """
+        places = [self.place_of(link, request) for request in requests]
+        if not places and link.place is not None:
+            places.append(link.place)
+        return self.truth.note(
+            kind,
+            self.now,
+            *places,
+            session_id=None if session is None else session.session_id,
+            connection=link.endpoint.connection,
+            text=text,
+            findings=findings,
+        )
 
     def _keep_keys(self, session: ServerSession) -> None:
         self.keys.append((session.session_id, session.full_session_key or session.session_key, None, None))
@@ -221,6 +258,12 @@ class Stage:
 
     # ------------------------------------------------------------------------------------ parts of scripts
 
+    @staticmethod
+    def client_of(link: ClientLink) -> Client:
+        """The client of a connection that `Machine.connect` has made."""
+        assert isinstance(link.client, Client)
+        return link.client
+
     def log_on(
         self, link: ClientLink, credential: Credential | None = None, share: str = SHARE, **settings: Any
     ) -> Steps[tuple[Client, TreeConnect]]:
@@ -228,7 +271,7 @@ class Stage:
 
         `settings` are those of `Client.session_setup`. What 3.0 and 3.0.2 do to be sure of NEGOTIATE is done.
         """
-        client = _client(link)
+        client = self.client_of(link)
         yield link.established
         yield client.negotiate()
         session: Session = yield client.session_setup(credential or self.ntlm(), **settings)
@@ -280,11 +323,6 @@ class Stage:
             etype = Etype.AES256_CTS_HMAC_SHA1_96
             self._service_keys[server] = KeytabEntry(principal, REALM, 3, etype, secret, self.now, "generated")
         return self._service_keys[server]
-
-
-def _client(link: ClientLink) -> Client:
-    assert isinstance(link.client, Client)  # `Machine.connect` has made it
-    return link.client
 
 
 def _result(script: Call[Any]) -> Any:

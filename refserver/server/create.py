@@ -154,7 +154,7 @@ def _create_new(server: "Server", plan: _Plan, now: int) -> Reply:
     create_contexts.apply(node, asked.contexts)
     create_contexts.protect(node, asked.contexts)
     _report_new(server, plan, node, now)
-    return _open(server, plan, handles.file_of(server, node, plan.share), granted, CreateAction.CREATED)
+    return _open(server, plan, handles.file_of(server, node, plan.share), granted, CreateAction.CREATED, now)
 
 
 def _report_new(server: "Server", plan: _Plan, node: Node, now: int) -> None:
@@ -198,7 +198,7 @@ def _open_existing(server: "Server", plan: _Plan, node: Node, now: int) -> Reply
     action = CreateAction.OPENED
     if plan.overwrites:
         action = _overwrite(server, plan, node, now)
-    return _open(server, plan, file, granted, action)
+    return _open(server, plan, file, granted, action, now)
 
 
 def _check_kind(plan: _Plan, node: Node) -> None:
@@ -251,7 +251,7 @@ def _overwrite(server: "Server", plan: _Plan, node: Node, now: int) -> CreateAct
 # ---------------------------------------------------------------------------------------------- the open
 
 
-def _open(server: "Server", plan: _Plan, file: OpenFile, granted: int, action: CreateAction) -> Reply:
+def _open(server: "Server", plan: _Plan, file: OpenFile, granted: int, action: CreateAction, now: int) -> Reply:
     """Enter the open with its oplock or lease, and make it durable if it can be (3.3.5.9)."""
     asked = plan.asked
     open_ = _new_open(server, plan.request, asked, file.node, granted)
@@ -268,6 +268,8 @@ def _open(server: "Server", plan: _Plan, file: OpenFile, granted: int, action: C
             oplocks.grant(file, open_, asked.requested_oplock_level, only_level_ii=only_level_ii)
     handles.enter(server, open_, file)
     plan.request.open = open_
+    if plan.deletes:
+        oplocks.break_handles(server, open_, now)
     maximal = access.maximal_access(plan.tree_connect, file.node)
     contexts: list[CreateContext] = create_contexts.answers(plan.store, open_, maximal, asked.contexts)
     if not file.node.is_directory:

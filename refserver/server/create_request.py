@@ -46,7 +46,7 @@ def check(asked: CreateRequest) -> None:
         options & _NO_OPTIONS
         or options & _BOTH_KINDS == _BOTH_KINDS
         or asked.create_disposition > CreateDisposition.OVERWRITE_IF
-        or asked.share_access & ~_SHARE_ACCESS
+        or int(asked.share_access) & ~int(_SHARE_ACCESS)  # the flags alone know no other bits
         or asked.file_attributes & ~_ATTRIBUTES
     ):
         raise StatusError(STATUS_INVALID_PARAMETER)

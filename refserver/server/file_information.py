@@ -69,6 +69,12 @@ def _times(known: Attributes) -> tuple[int, int, int, int]:
     )
 
 
+def _allocated(server: "Server", open_: Open, known: Attributes) -> int:
+    """AllocationSize: what the store has given, or what was asked to be reserved."""
+    reserved = server.open_files[open_.node].reserved
+    return max(known.allocation_size, -(-reserved // CLUSTER) * CLUSTER)
+
+
 def _basic(_: "Server", __: Open, known: Attributes) -> bytes:
     return file_query.BASIC.build(file_query.BasicFixed(*_times(known), known.attributes, 0))
 
@@ -76,9 +82,8 @@ def _basic(_: "Server", __: Open, known: Attributes) -> bytes:
 def _standard(server: "Server", open_: Open, known: Attributes) -> bytes:
     pending = server.open_files[open_.node].delete_pending
     links = max(known.number_of_links - pending, 0)
-    return file_query.STANDARD.build(
-        file_query.StandardFixed(known.allocation_size, known.end_of_file, links, pending, open_.node.is_directory, 0)
-    )
+    sizes = _allocated(server, open_, known), known.end_of_file
+    return file_query.STANDARD.build(file_query.StandardFixed(*sizes, links, pending, open_.node.is_directory, 0))
 
 
 def _internal(_: "Server", open_: Open, __: Attributes) -> bytes:
@@ -130,8 +135,8 @@ def _alternate_name(_: "Server", open_: Open, __: Attributes) -> bytes:
     return file_query.build_name(short_name(open_.node.path[-1].partition(":")[0]))
 
 
-def _network_open(_: "Server", __: Open, known: Attributes) -> bytes:
-    sizes = known.allocation_size, known.end_of_file
+def _network_open(server: "Server", open_: Open, known: Attributes) -> bytes:
+    sizes = _allocated(server, open_, known), known.end_of_file
     return file_query.NETWORK_OPEN.build(file_query.NetworkOpenFixed(*_times(known), *sizes, known.attributes, 0))
 
 

@@ -142,9 +142,7 @@ def close_open(server: "Server", open_: Open, now: int) -> None:
         if timer is not None:
             timer.cancel()
     open_.oplock_level, open_.oplock_state = OplockLevel.NONE, OplockState.NONE
-    actions, open_.on_close = open_.on_close, []
-    for action in actions:
-        action(now)
+    _end_waiting(open_, now)
     if open_.lease is not None:
         _leave_lease(server, open_.lease, open_)
     file = server.open_files[open_.node]
@@ -156,6 +154,20 @@ def close_open(server: "Server", open_: Open, now: int) -> None:
         if file.delete_pending:
             _remove(server, file, now)
     wake(file, now)
+
+
+def _close_all(server: "Server", opens: list[Open], now: int) -> None:
+    """Close them; what waits on one of them ends first, so that it does not get what another one gives back."""
+    for open_ in opens:
+        _end_waiting(open_, now)
+    for open_ in opens:
+        close_open(server, open_, now)
+
+
+def _end_waiting(open_: Open, now: int) -> None:
+    actions, open_.on_close = open_.on_close, []
+    for action in actions:
+        action(now)
 
 
 def mark_deleted(server: "Server", file: OpenFile, now: int) -> None:
@@ -213,11 +225,13 @@ def _remove(server: "Server", file: OpenFile, now: int) -> None:
 
 def session_lost(server: "Server", session: Session, now: int) -> None:
     """The session's last connection is gone: durable opens wait for their client, the others end (3.3.7.1)."""
+    lost = []
     for open_ in list(session.open_table.values()):
         if _survives(open_):
             _preserve(server, open_, now)
         else:
-            close_open(server, open_, now)
+            lost.append(open_)
+    _close_all(server, lost, now)
 
 
 def logged_off(server: "Server", session: Session, now: int) -> None:
@@ -227,9 +241,8 @@ def logged_off(server: "Server", session: Session, now: int) -> None:
 
 def tree_disconnected(server: "Server", tree_connect: TreeConnect, now: int) -> None:
     """Every open of the tree ends, durable or not (3.3.5.8)."""
-    for open_ in list(tree_connect.session.open_table.values()):
-        if open_.tree_connect is tree_connect:
-            close_open(server, open_, now)
+    opens = [open_ for open_ in tree_connect.session.open_table.values() if open_.tree_connect is tree_connect]
+    _close_all(server, opens, now)
 
 
 def _survives(open_: Open) -> bool:

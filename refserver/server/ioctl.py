@@ -71,7 +71,9 @@ def ioctl(server: "Server", request: Request) -> Reply:
 
 def _answer(server: "Server", request: Request, wanted: IoctlRequest) -> Answer:
     of_server = _OF_SERVER.get(wanted.ctl_code)
-    if of_server is not None and (wanted.file_id == FILE_ID_RELATED or wanted.ctl_code not in _OF_FILE):
+    if of_server is not None:
+        if wanted.file_id != FILE_ID_RELATED:  # these name no file (2.2.31)
+            raise StatusError(STATUS_INVALID_PARAMETER)
         return of_server(server, request, wanted)
     open_ = server.open_of(request, wanted.file_id)
     of_file = _OF_FILE.get(wanted.ctl_code)

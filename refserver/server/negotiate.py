@@ -152,10 +152,11 @@ def _capabilities(config: ServerConfig, dialect: Dialect, offered: GlobalCapabil
 
 
 def _capabilities_of_3_0(config: ServerConfig, dialect: Dialect, offered: GlobalCapabilities) -> GlobalCapabilities:
-    """What came with 3.0 is there if the client has it as well; encryption of 3.1.1 stands in a context instead."""
+    """What came with 3.0 is there if the client has it as well; encryption of 3.1.1 stands in a context instead.
+
+    Directories are not leased here.
+    """
     known = GlobalCapabilities.PERSISTENT_HANDLES
-    if config.leasing:
-        known |= GlobalCapabilities.DIRECTORY_LEASING
     if config.multichannel:
         known |= GlobalCapabilities.MULTI_CHANNEL
     if dialect != Dialect.SMB_3_1_1 and config.ciphers:

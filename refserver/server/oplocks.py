@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "acknowledge",
     "break_for_open",
+    "break_handles",
     "break_on_lock",
-    "break_on_rename",
     "break_on_size",
     "break_on_write",
     "grant",
@@ -112,8 +112,11 @@ def break_on_size(server: "Server", open_: Open, now: int) -> None:
     break_on_write(server, open_, now)
 
 
-def break_on_rename(server: "Server", open_: Open, now: int) -> bool:
-    """Nobody else may cache a handle of the old name; True if that has to be waited for (MS-FSA 2.1.5.15.11)."""
+def break_handles(server: "Server", open_: Open, now: int) -> bool:
+    """Nobody else may cache a handle of a file that is renamed or deleted (MS-FSA 2.1.5.15.3, 2.1.5.15.11).
+
+    True if it has to be waited for; only renaming waits.
+    """
     waits = False
     for holder in holders(server.open_files[open_.node]):
         if holder is open_.lease or holder is open_ or not cached(holder) & HANDLE:

@@ -46,7 +46,7 @@ def rename(server: "Server", request: Request, open_: Open, wanted: SetInfoReque
     file = server.open_files[open_.node]
 
     def attempt(now: int) -> Reply | OpenFile:
-        if oplocks.break_on_rename(server, open_, now):
+        if oplocks.break_handles(server, open_, now):
             return file
         sharing.check_rename(server, open_)
         _rename(server, open_, path, replace=replace, now=now)

@@ -135,9 +135,11 @@ def _end_of_file(server: "Server", open_: Open, buffer: bytes, now: int) -> None
 
 
 def _allocation(server: "Server", open_: Open, buffer: bytes, now: int) -> None:
-    """Less than the file has cuts it; more would only be a reservation (MS-FSA 2.1.5.15.1)."""
+    """Less than the file has cuts it; more is only reserved (MS-FSA 2.1.5.15.1)."""
     size = EndOfFileInformation.parse(buffer).end_of_file  # the same structure
     require(open_, AccessMask.FILE_WRITE_DATA)
+    if 0 <= size <= _LARGEST and not open_.node.is_directory:
+        server.open_files[open_.node].reserved = size
     if size < open_.node.attributes().end_of_file or size > _LARGEST:
         _resize(server, open_, size, now)
     else:

@@ -11,7 +11,7 @@ from parsers.ntstatus import (
 from parsers.smb2.access import AccessMask
 from parsers.smb2.create import FileAttributes, ShareAccess
 from refserver.errors import StatusError
-from refserver.server import handles
+from refserver.server import handles, oplocks
 from refserver.server.state import Open, OpenFile
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def set_delete_pending(server: "Server", open_: Open, now: int, *, pending: bool
     if pending:
         check_delete(open_)
         handles.mark_deleted(server, file, now)
+        oplocks.break_handles(server, open_, now)
     else:
         file.delete_pending = False
     handles.wake(file, now)

@@ -254,6 +254,7 @@ class OpenFile:
     share: Share  # that it was first opened through
     opens: list[Open] = field(default_factory=list)
     delete_pending: bool = False
+    reserved: int = 0  # bytes that FileAllocationInformation asked for, while somebody has the file open
     waiting: list[Callable[[int], None]] = field(default_factory=list)
 
 

@@ -54,14 +54,14 @@ class Content:
         self.size = size
 
     def punch(self, offset: int, length: int) -> None:
-        """Zeros in a range; whole pages are given back."""
+        """Zeros in a range; pages of which nothing is left are given back."""
         end = min(offset + length, self.size)
         for page in [page for page in self._pages if page * PAGE < end and (page + 1) * PAGE > offset]:
             start, stop = max(offset - page * PAGE, 0), min(end - page * PAGE, PAGE)
-            if start == 0 and stop == PAGE:
+            stop = min(stop, len(self._pages[page]))
+            if start == 0 and stop == len(self._pages[page]):
                 del self._pages[page]
             else:
-                stop = min(stop, len(self._pages[page]))
                 self._pages[page][start:stop] = bytes(max(stop - start, 0))
 
     def allocated(self, offset: int, length: int) -> list[tuple[int, int]]:

@@ -18,140 +18,23 @@ from weakref import WeakValueDictionary
 from parsers.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_FILE_IS_A_DIRECTORY,
-    STATUS_NOT_A_DIRECTORY,
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_OBJECT_PATH_NOT_FOUND,
 )
 from parsers.smb2.create import FileAttributes
 from refserver.errors import StatusError
-from refserver.store.disk import data_ranges, errors, is_taken, write_all, write_zeros
+from refserver.store.disk import errors, is_taken
+from refserver.store.folder_node import FolderNode, Key
 from refserver.store.names import check_name, check_stream_name, fold, is_same, is_valid_name, split_stream
 from refserver.store.store import Attributes, Node, Volume
-from refserver.store.tree import CLUSTER, Place, StreamNode, StreamTable, attribute_bits
-from refserver.store.xattr import DosInformation, read_dos_information, write_dos_information
+from refserver.store.tree import CLUSTER, StreamNode, StreamTable
+from refserver.store.xattr import DosInformation
 
-__all__ = ["FolderNode", "FolderStore"]
+__all__ = ["FolderStore"]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO that took the file's place must not block
-Key = tuple[int, int]  # device and inode
-
-
-class FolderNode(Place):
-    """A file or directory on disk; it holds no descriptor."""
-
-    __slots__ = ("dos", "key", "store")
-
-    parent: "FolderNode | None"
-
-    def __init__(
-        self, store: "FolderStore", key: Key, parent: "FolderNode | None", name: str, *, directory: bool
-    ) -> None:
-        super().__init__(store.file_id(key), parent, name, is_directory=directory)
-        self.store = store
-        self.key = key
-        self.dos: DosInformation | None = None  # None is not read yet, or not there
-
-    def attributes(self) -> Attributes:
-        """What the disk and the extended attribute say."""
-        with self.store.opened(self) as fd:
-            status = os.fstat(fd)
-            dos = self._dos_information(fd, status)
-        size = 0 if self.is_directory else status.st_size
-        allocated = -(-size // CLUSTER) * CLUSTER
-        if dos.attributes & FileAttributes.SPARSE_FILE:
-            allocated = min(allocated, status.st_blocks * 512)
-        return Attributes(
-            dos.creation_time,
-            status.st_atime_ns,
-            status.st_mtime_ns,
-            dos.change_time,
-            attribute_bits(dos.attributes, directory=self.is_directory),
-            size,
-            allocated,
-            1 if self.is_directory else status.st_nlink,
-            dict(dos.ea),
-            dos.security,
-        )
-
-    def set_attributes(self, attributes: Attributes) -> None:
-        """Set times, attribute bits and extended attributes."""
-        bits = attribute_bits(attributes.attributes, directory=self.is_directory)
-        new = DosInformation(
-            bits, attributes.creation_time, attributes.change_time, dict(attributes.ea), attributes.security
-        )
-        with self.store.opened(self) as fd:
-            os.utime(fd, ns=(attributes.last_access_time, attributes.last_write_time))
-            if new != self.dos:
-                self.dos = new
-                kept = write_dos_information(fd, new)
-                self.store.remember(self.key, None if kept else new)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Up to `length` bytes; fewer at the end of the file."""
-        with self._file(os.O_RDONLY) as fd:
-            length = max(min(length, os.fstat(fd).st_size - offset), 0)
-            data = os.pread(fd, length, offset)
-            while len(data) < length and (more := os.pread(fd, length - len(data), offset + len(data))):
-                data += more
-            return data
-
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Write, extending the file as needed."""
-        with self._file(os.O_WRONLY) as fd:
-            write_all(fd, offset, data)
-
-    def truncate(self, size: int) -> None:
-        """Set the end of the file."""
-        with self._file(os.O_WRONLY) as fd:
-            os.ftruncate(fd, size)
-
-    def punch(self, offset: int, length: int) -> None:
-        """Zeros in a range; what reaches to the end of the file is given back."""
-        with self._file(os.O_RDWR) as fd:
-            size = os.fstat(fd).st_size
-            if offset < size <= offset + length:
-                os.ftruncate(fd, offset)
-                os.ftruncate(fd, size)
-                return
-            for start, count in data_ranges(fd, offset, min(offset + length, size)):
-                write_zeros(fd, start, count)
-
-    def allocated(self, offset: int, length: int) -> list[tuple[int, int]]:
-        """The ranges that are no holes."""
-        with self._file(os.O_RDONLY) as fd:
-            return data_ranges(fd, offset, min(offset + length, os.fstat(fd).st_size))
-
-    def flush(self) -> None:
-        """Wait for the disk."""
-        with self.store.opened(self) as fd:
-            os.fsync(fd)
-
-    def children(self) -> list[tuple[str, Node]]:
-        """Names and nodes of a directory, sorted."""
-        if not self.is_directory:
-            raise StatusError(STATUS_NOT_A_DIRECTORY)
-        with self.store.opened(self) as fd:
-            found = self.store.entries(self, fd)
-        return sorted(found, key=lambda entry: fold(entry[0]))
-
-    def streams(self) -> list[tuple[str, int]]:
-        """Name and size of each named stream."""
-        table = self.store.streams.get(self.key)
-        return table.sizes() if table else []
-
-    @contextmanager
-    def _file(self, flags: int) -> Iterator[int]:
-        if self.is_directory:
-            raise StatusError(STATUS_FILE_IS_A_DIRECTORY)
-        with self.store.opened(self, flags) as fd:
-            yield fd
-
-    def _dos_information(self, fd: int, status: os.stat_result) -> DosInformation:
-        if self.dos is None:
-            self.dos = self.store.remembered(self.key) or read_dos_information(fd)
-        return self.dos or _from_posix(self, status)
 
 
 class FolderStore:
@@ -233,7 +116,7 @@ class FolderStore:
             node = self._entry(parent, fd, file) if file or not stream or len(path) > 1 else self.root
         if node is None:
             raise StatusError(STATUS_OBJECT_NAME_NOT_FOUND)
-        return self._stream_table(node).find(stream) if stream else node
+        return self.streams.get(node.key, StreamTable()).find(stream) if stream else node
 
     def create(self, path: tuple[str, ...], *, directory: bool, attributes: int, now: int) -> Node:
         """A new node; StatusError OBJECT_NAME_COLLISION where it exists."""
@@ -260,7 +143,10 @@ class FolderStore:
     def remove(self, node: Node) -> None:
         """Take it away; StatusError DIRECTORY_NOT_EMPTY, or ACCESS_DENIED for the folder itself."""
         if isinstance(node, StreamNode):
-            self._stream_table(_own(node.file)).remove(node)
+            table = self._stream_table(_own(node.file))
+            table.remove(node)
+            if not table.sizes():
+                del self.streams[_own(node.file).key]
             return
         own = _own(node)
         if own.parent is None:
@@ -415,9 +301,3 @@ def _make(fd: int, name: str, *, directory: bool) -> None:
         os.mkdir(name, 0o777, dir_fd=fd)
     else:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o666, dir_fd=fd))
-
-
-def _from_posix(node: FolderNode, status: os.stat_result) -> DosInformation:
-    """For a file that SMB never touched: the archive bit as on any new file, created when it was first seen."""
-    bits = FileAttributes.DIRECTORY if node.is_directory else FileAttributes.ARCHIVE
-    return DosInformation(bits, min(status.st_mtime_ns, status.st_ctime_ns), status.st_ctime_ns)

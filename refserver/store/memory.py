@@ -226,6 +226,7 @@ class MemoryStore:
         known = _new_attributes(attributes, now, directory=directory)
         node = MemoryNode(self, parent, name, directory=directory, known=known)
         parent.entries[fold(name)] = name, node
+        parent.known.last_write_time = parent.known.change_time = now
         return node
 
     def _make_room(self, node: MemoryNode, path: tuple[str, ...], *, replace: bool) -> MemoryNode:

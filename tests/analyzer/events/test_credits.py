@@ -21,7 +21,10 @@ class Found:
     credits: Credits
 
 
-@pytest.mark.parametrize(("end", "kinds"), [(90, [Kind.CREDITS_EXHAUSTED, Kind.CREDITS_REFILLED]), (0, [Kind.CREDITS_EXHAUSTED])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("end", "kinds"),
+    [(90, [Kind.CREDITS_EXHAUSTED, Kind.CREDITS_REFILLED]), (0, [Kind.CREDITS_EXHAUSTED])],
+)
 def test_a_want_has_a_begin_and_an_end_if_it_was_seen(end: int, kinds: list[Kind]) -> None:
     row = np.array([(4, 10_000_000, 7, end * 1_000_000, 9 if end else 0, 2)], EXHAUSTION)
     events = list(credit_events(Found(Credits(row))))

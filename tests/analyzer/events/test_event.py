@@ -7,8 +7,8 @@ from analyzer.events.event import seconds, status_name
 
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
-    [(0, "0.00 ms"), (345_678, "0.35 ms"), (12_345_678, "12.3 ms"), (999_999_999, "1000.0 ms"), (35_032_000_000, "35.032 s")],
-)  # fmt: skip
+    [(0, "0.00 ms"), (345_678, "0.35 ms"), (12_345_678, "12.3 ms"), (35_032_000_000, "35.032 s")],
+)
 def test_durations_are_readable(nanoseconds: int, text: str) -> None:
     assert seconds(nanoseconds) == text
 

@@ -16,8 +16,12 @@ def events(shared: Path, name: str, *kinds: Kind) -> list[Event]:
 
 @pytest.mark.parametrize(
     "name",
-    ["samba/krb5_torture_expire1n.pcapng", "samba/krb5_torture_expire1e.pcapng", "faults/ad_krb5_torture_expire1s.pcapng"],
-)  # fmt: skip
+    [
+        "samba/krb5_torture_expire1n.pcapng",
+        "samba/krb5_torture_expire1e.pcapng",
+        "faults/ad_krb5_torture_expire1s.pcapng",
+    ],
+)
 def test_expire1_expires_twice_and_is_authenticated_again_twice(name: str, shared: Path) -> None:
     """smbtorture takes tickets of a few seconds, waits ten, is refused once, authenticates again; and once more."""
     expired = events(shared, name, Kind.SESSION_EXPIRED)

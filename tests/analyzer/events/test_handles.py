@@ -62,7 +62,8 @@ def test_a_holder_whose_connection_is_closed_does_not_time_out(shared: Path) -> 
 
 
 def test_timeouts_of_the_whole_suites_are_the_creates_that_waited_so_long(shared: Path) -> None:
-    for name, kind in (("samba/torture_oplock.pcapng", Kind.OPLOCK_TIMEOUT), ("samba/torture_lease.pcapng", Kind.LEASE_TIMEOUT)):  # fmt: skip
+    for test, kind in (("oplock", Kind.OPLOCK_TIMEOUT), ("lease", Kind.LEASE_TIMEOUT)):
+        name = f"samba/torture_{test}.pcapng"
         waited = [e for e in events(shared, name, Kind.ASYNC_DONE) if (e.details["length_ns"] or 0) > 34 * SECOND]
         assert len(events(shared, name, kind)) == len(waited) > 0
 

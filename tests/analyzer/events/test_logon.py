@@ -16,7 +16,10 @@ def events(shared: Path, name: str, *kinds: Kind) -> list[Event]:
 @pytest.mark.witness
 @pytest.mark.parametrize(
     "name",
-    ["torture_oplock", "torture_durable_open", "torture_replay", "torture_multichannel", "torture_session", "krb5_torture_reauth"],
+    [
+        "torture_oplock", "torture_durable_open", "torture_replay", "torture_multichannel", "torture_session",
+        "krb5_torture_reauth",
+    ],
 )  # fmt: skip
 def test_every_setup_that_succeeded_is_an_event(name: str, shared: Path, tshark: str) -> None:
     found = Counter(event.kind for event in analyzed(shared, f"samba/{name}.pcapng").timeline.events)
@@ -79,10 +82,10 @@ def test_a_session_that_is_replaced_ends_by_that(shared: Path) -> None:
 def test_asking_for_a_session_where_it_is_not_ends_it_nowhere(shared: Path) -> None:
     """smb2.session.bind_*: another connection asks for the session without binding; its own goes on."""
     name = "samba/torture_session_bind.pcapng"
-    assert len(events(shared, name, Kind.REAUTH_STARTED)) == 1  # where it had been bound before
+    assert len(events(shared, name, Kind.REAUTH_STARTED)) == 5  # where it had been bound before
     refused = [event for event in events(shared, name, Kind.AUTH_FAILED) if not event.details["binding"]]
     assert len(refused) > 50
-    assert not [event for event in events(shared, name, Kind.SESSION_ENDED) if "refused" in event.text]
+    assert not [event for event in events(shared, name, Kind.SESSION_ENDED) if "USER_SESSION_DELETED" in event.text]
 
 
 def test_who_authenticates_again_may_be_another(shared: Path) -> None:
@@ -92,3 +95,21 @@ def test_who_authenticates_again_may_be_another(shared: Path) -> None:
     assert {event.details["mechanism"] for event in first} == {"MS-Kerberos"}
     again = Counter(event.text.split()[0] for event in events(shared, name, Kind.REAUTH_STARTED))
     assert again == {"alice@EXAMPLE.TEST": 4, "anonymous": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [
+        ("faults/srv_deadtime_idle_disconnect_enc.pcapng", (35,)),  # the server's FIN
+        ("samba/krb5_torture_expire2s.pcapng", (74, 75)),  # LOGOFF
+        ("faults/ok_reauth_ntlm_signed.pcapng", (36,)),  # the client's FIN
+    ],
+)
+def test_the_end_of_a_session_is_shown_by_a_packet(name: str, frames: tuple[int, ...], shared: Path) -> None:
+    assert events(shared, name, Kind.SESSION_ENDED)[0].frames == frames
+
+
+def test_every_end_has_frames(shared: Path) -> None:
+    for name in ("samba/torture_session.pcapng", "faults/ok_reconnect_previous_session.pcapng"):
+        ends = events(shared, name, Kind.SESSION_ENDED, Kind.CHANNEL_LOST)
+        assert [event.text for event in ends if not event.frames] == []

@@ -31,7 +31,7 @@ class Wire:
         self, sender: int, at: int, size: int = 0, *, ack: int | None = None, flags: int = ACK, window: int = 500,
         ident: int = 0, later: float = 1,
     ) -> "Wire":  # fmt: skip
-        """A packet of `sender` (0: client) with `size` bytes from position `at`; the next one comes `later` ms after."""
+        """A packet of `sender` (0: client) with `size` bytes from position `at`; the next comes `later` ms after."""
         addresses, ports = ((0, 1), (self.port, 445)) if sender == 0 else ((1, 0), (445, self.port))
         sequence = (self.start[sender] + 1 + at) & 0xFFFF_FFFF
         if flags & SYN:

@@ -13,8 +13,14 @@ from parsers.keys.store import KeyStore
 from parsers.pipeline import decode
 from parsers.smb2.create import CREATE_REQUEST, CREATE_RESPONSE, CreateRequest, CreateResponse
 from parsers.smb2.decoder import Batch
-from parsers.smb2.durable import DurableReconnect, DurableReconnectV2, DurableRequest, DurableRequestV2, DurableResponse
-from parsers.smb2.durable import DurableResponseV2
+from parsers.smb2.durable import (
+    DurableReconnect,
+    DurableReconnectV2,
+    DurableRequest,
+    DurableRequestV2,
+    DurableResponse,
+    DurableResponseV2,
+)
 from parsers.smb2.header import HEADER_SIZE, Command, Flags
 from parsers.smb2.lease import Lease, LeaseV2
 

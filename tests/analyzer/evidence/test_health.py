@@ -1,5 +1,6 @@
 """Questions about TCP connections: from packets made by hand, and of a server that stood still for 15 seconds."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,5 +100,5 @@ def test_a_path_that_was_dead_shows_backing_off(shared: Path) -> None:
     repeats = health.marks_of(0, Mark.RETRANSMISSION, sender=CLIENT)
     assert len(set(repeats["position"].tolist())) == 1
     pauses = (repeats["time"][1:] - repeats["time"][:-1]).tolist()
-    assert all(1.7 < later / earlier < 2.3 for earlier, later in zip(pauses, pauses[1:], strict=False))
+    assert all(1.7 < later / earlier < 2.3 for earlier, later in pairwise(pauses))
     assert health.outstanding(0, CLIENT, int(repeats["time"][3])) > 0

@@ -23,8 +23,13 @@ def opened(ident: int = 0) -> Holes:
 
 @pytest.mark.parametrize(
     ("after", "trip", "expected"),
-    [(2, None, Mark.REORDERED), (4, None, Mark.RETRANSMISSION), (4, 10 * MS, Mark.REORDERED), (11, 10 * MS, Mark.RETRANSMISSION)],
-)  # fmt: skip
+    [
+        (2, None, Mark.REORDERED),
+        (4, None, Mark.RETRANSMISSION),
+        (4, 10 * MS, Mark.REORDERED),
+        (11, 10 * MS, Mark.RETRANSMISSION),
+    ],
+)
 def test_who_fills_a_hole_within_a_round_trip_cannot_know_of_it(after: int, trip: int | None, expected: Mark) -> None:
     assert opened().judge(WAY, late(100, 200, (1_000 + after) * MS), trip) == (expected, 1_000 * MS)
 

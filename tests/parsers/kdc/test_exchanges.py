@@ -175,6 +175,21 @@ def test_who_asks_for_a_service_is_known_from_the_ticket_that_is_shown():
     assert talk(TCP, TGS_REP)[0].principal == "WELLKNOWN/ANONYMOUS@WELLKNOWN:ANONYMOUS"
 
 
+def test_requests_that_are_never_answered_do_not_pile_up():
+    exchanges = Exchanges(LifetimeReader(KeyStore()))
+    for number in range(200):
+        exchanges.add(TCP, record(AS_REQ + bytes([number]), number + 1), kdc.parse(AS_REQ))
+    exchanges.add(TCP, record(PREAUTH_REQUIRED, 300), kdc.parse(PREAUTH_REQUIRED))
+    assert len(exchanges.rows) == 200
+    assert [row.request_frame for row in exchanges.rows if row.response_frame] == [137]  # the first of the last 64
+
+
+def test_a_request_that_offers_without_end_keeps_little():
+    exchanges = Exchanges(LifetimeReader(KeyStore()))
+    exchanges.add(TCP, record(AS_REQ, 1), replace(kdc.parse(AS_REQ), etype=tuple(map(Etype, range(100_000)))))
+    assert exchanges.rows[0].etypes == tuple(range(64))
+
+
 def test_a_request_with_a_ticket_that_cannot_be_read_is_a_request():
     request = kdc.parse(TGS_REQ)
     padata = tuple(replace(entry, padata_value=b"\x6e\x00") for entry in request.padata)

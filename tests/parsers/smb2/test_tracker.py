@@ -337,6 +337,29 @@ def test_a_refused_binding_changes_nothing():
     assert session.user_name == "alice"
 
 
+def test_a_setup_that_is_refused_where_the_session_is_not_leaves_it():
+    """MS-SMB2 3.3.5.5: without BINDING, a connection knows only the sessions that were set up on it."""
+    said: list[Said] = []
+    first = Peers(said, 0)
+    first.negotiate()
+    first.set_up(5)
+    second = Peers(said, 1)
+    second.negotiate()
+    second.request(Command.SESSION_SETUP, first_leg(), session_id=5)
+    second.answer(Command.SESSION_SETUP, status=ntstatus.STATUS_USER_SESSION_DELETED, session_id=5)
+    (session,) = Observer(*PASSWORDS).hear(said).sessions
+    assert (session.state, session.ended_by) == (State.VALID, None)
+
+
+def test_every_authentication_has_its_own_identity():
+    peers = logged_on()
+    peers.set_up(5, BOB)
+    identities = only_session(peers).identities
+    assert [identity.who.user for identity in identities] == ["alice", "bob"]
+    assert [identity.started for identity in identities] == [3000, 7000]
+    assert {identity.mechanism for identity in identities} == {"NTLMv2"}
+
+
 def test_a_binding_to_a_session_of_another_server_is_another_session():
     said: list[Said] = []
     first = Peers(said, 0)

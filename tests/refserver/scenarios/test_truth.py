@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from analyzer.rules import RULES
 from parsers.capture.write import PcapngWriter
 from parsers.errors import UsageError
 from parsers.transport.ip import ACK, FIN, RST, SYN
@@ -40,6 +41,10 @@ def test_the_checks_are_those_of_the_rule_book(shared) -> None:
     assert list(CHECKS) == [
         line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ") and line[2].isupper()
     ]
+
+
+def test_every_diagnosis_of_the_analyzer_can_be_expected() -> None:
+    assert {rule.id for rule in RULES} <= {*CHECKS, *DIAGNOSES}
 
 
 def test_an_event_has_the_frames_of_its_bytes_and_the_time_of_the_last_of_the_deciding_ones() -> None:
@@ -90,9 +95,9 @@ def test_what_a_scenario_notes_of_tcp_takes_the_frames_that_the_capture_has() ->
 def test_findings_are_expected_of_an_event_or_of_the_last_of_a_kind() -> None:
     truth = Truth()
     first, second = truth.note("echo", 1), truth.note("echo", 2, findings=("ECHO-01",))
-    truth.expect("echo_unanswered", "echo")
+    truth.expect("server_stalled", "echo")
     truth.expect("TIME-01", first)
-    assert (first.findings, second.findings) == (["TIME-01"], ["ECHO-01", "echo_unanswered"])
+    assert (first.findings, second.findings) == (["TIME-01"], ["ECHO-01", "server_stalled"])
 
 
 def test_unknown_names_are_refused() -> None:

@@ -7,6 +7,7 @@ import pytest
 from parsers import ntstatus
 from parsers.smb2.access import AccessMask
 from parsers.smb2.dialects import Dialect
+from parsers.smb2.file_id import FILE_ID_RELATED
 from parsers.smb2.file_query import BASIC
 from parsers.smb2.fsctl import (
     DfsReferralRequest,
@@ -16,6 +17,8 @@ from parsers.smb2.fsctl import (
     ValidateNegotiateRequest,
     ValidateNegotiateResponse,
 )
+from parsers.smb2.header import Command
+from parsers.smb2.ioctl import IoctlRequest
 from parsers.smb2.negotiate import GlobalCapabilities, SecurityMode
 from parsers.smb2.network_interface import (
     InterfaceCapabilities,
@@ -74,10 +77,6 @@ def test_what_was_negotiated_is_confirmed() -> None:
 )
 def test_whoever_finds_negotiate_changed_loses_the_connection(changed: dict[str, object]) -> None:
     client = desk(None, 0x0300, 0x0302)
-    from parsers.smb2.file_id import FILE_ID_RELATED
-    from parsers.smb2.header import Command
-    from parsers.smb2.ioctl import IoctlRequest
-
     body = IoctlRequest(
         FsctlCode.VALIDATE_NEGOTIATE_INFO, FILE_ID_RELATED, validation(client, **changed), 0, 24
     ).build()
@@ -97,6 +96,12 @@ def test_interfaces_are_told_where_there_are_channels() -> None:
     old = desk(None, 0x0210, network_interfaces=(interface,))
     assert old.ioctl(FsctlCode.QUERY_NETWORK_INTERFACE_INFO)[0] == ntstatus.STATUS_NOT_SUPPORTED
     assert desk().ioctl(FsctlCode.QUERY_NETWORK_INTERFACE_INFO)[0] == ntstatus.STATUS_NOT_SUPPORTED
+
+
+def test_what_is_asked_of_the_server_names_no_file(client: Desk) -> None:
+    file = client.open("f")
+    for code in (FsctlCode.QUERY_NETWORK_INTERFACE_INFO, FsctlCode.DFS_GET_REFERRALS, FsctlCode.PIPE_WAIT):
+        assert client.ioctl(code, b"", file)[0] == ntstatus.STATUS_INVALID_PARAMETER
 
 
 def test_there_is_no_dfs(client: Desk) -> None:

@@ -6,6 +6,7 @@ from parsers import ntstatus
 from parsers.smb2.create import CreateDisposition, OplockLevel
 from parsers.smb2.lease import Lease, LeaseFlags, LeaseState, LeaseV2
 from parsers.smb2.oplock_break import LeaseBreakFlags, LeaseBreakNotification
+from refserver.server import sharing
 from tests.refserver.server.opens import (
     EXCLUSIVE,
     PENDING,
@@ -232,3 +233,14 @@ def test_the_parent_key_comes_back(holder: Opener) -> None:
     assert holder.create(contexts=[asked]).contexts == (
         LeaseV2(ONE, LeaseState(R), LeaseFlags.PARENT_LEASE_KEY_SET, TWO, 5),
     )
+
+
+@pytest.mark.parametrize("how", ["on close", "by mark"])
+def test_who_deletes_wants_no_handles_cached_and_waits_for_nobody(holder: Opener, comer: Opener, how: str) -> None:
+    holder.open(contexts=[v1(1, RH)])
+    if how == "on close":
+        comer.open(options=0x1000)
+    else:
+        open_ = comer.record(comer.open())
+        sharing.set_delete_pending(comer.server, open_, comer.peer.now, pending=True)
+    assert holder.breaks() == [notice(ONE, RH, R)]

@@ -79,7 +79,7 @@ def test_a_signed_negotiate_is_refused() -> None:
 
 
 def test_capabilities_by_dialect() -> None:
-    expected = {0x0202: 0x00, 0x0210: 0x06, 0x0300: 0x7E, 0x0302: 0x7E, 0x0311: 0x3E}
+    expected = {0x0202: 0x00, 0x0210: 0x06, 0x0300: 0x5E, 0x0302: 0x5E, 0x0311: 0x1E}
     for dialect, capabilities in expected.items():
         assert response_of(Peer(server_with()).negotiate(dialect)).capabilities == capabilities
     assert response_of(Peer(server_with()).negotiate(0x0300, capabilities=0)).capabilities == 0x06

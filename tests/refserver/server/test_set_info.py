@@ -89,11 +89,13 @@ def test_the_end_of_the_file_moves_both_ways(client: Desk) -> None:
     assert client.set(client.directory("d"), EOF, bytes(8)) == ntstatus.STATUS_INVALID_PARAMETER
 
 
-def test_allocation_only_cuts(client: Desk) -> None:
+def test_allocation_cuts_or_reserves(client: Desk) -> None:
     file = client.open("f")
     client.write(file, b"0123456789")
-    assert client.set(file, ALLOCATION, (1 << 20).to_bytes(8, "little")) == 0
+    assert client.set(file, ALLOCATION, ((1 << 20) - 1).to_bytes(8, "little")) == 0
     assert size_of(client, file) == 10
+    standard = STANDARD.parse(client.query(file, FileInformationClass.FileStandardInformation)[1])
+    assert standard.allocation_size == 1 << 20
     assert client.set(file, ALLOCATION, (4).to_bytes(8, "little")) == 0
     assert size_of(client, file) == 4
 

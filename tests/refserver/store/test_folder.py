@@ -137,27 +137,14 @@ def test_what_others_do_on_disk_is_seen(tmp_path: Path) -> None:
         store.find(("given",))
 
 
-def test_what_the_disk_cannot_keep_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(95, "not supported")
-
-    monkeypatch.setattr(os, "setxattr", refuse)
+def test_streams_that_are_gone_or_never_were_leave_nothing(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    store.create(("f",), directory=False, attributes=0x2, now=12345)
-    attributes = store.find(("f",)).attributes()
-    assert attributes.attributes == 0x2
-    assert attributes.creation_time == 12345
+    store.create(("f",), directory=False, attributes=0, now=0)
+    with pytest.raises(StatusError):
+        store.find(("f:none",))
+    assert store.streams == {}
+    store.remove(store.create(("f:s",), directory=False, attributes=0, now=0))
+    assert store.streams == {}
+    store.create(("f:s",), directory=False, attributes=0, now=0)
     store.remove(store.find(("f",)))
-    (tmp_path / "f").write_bytes(b"")
-    assert store.find(("f",)).attributes().attributes == 0x20
-
-
-def test_a_folder_holds_no_descriptors_of_its_files(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    before = len(os.listdir("/proc/self/fd"))
-    nodes = [store.create((f"f{i}",), directory=False, attributes=0, now=0) for i in range(50)]
-    for node in nodes:
-        node.write(0, b"x")
-    assert len(os.listdir("/proc/self/fd")) == before
-    store.close()
-    assert len(os.listdir("/proc/self/fd")) == before - 1
+    assert store.streams == {}

@@ -21,6 +21,13 @@ def test_a_full_store_takes_no_more_until_something_goes() -> None:
     assert store.volume().free_units == store.volume().total_units // 2
 
 
+def test_a_new_file_stamps_its_directory() -> None:
+    store = MemoryStore(now=5)
+    store.create(("f",), directory=False, attributes=0, now=9)
+    root = store.find(()).attributes()
+    assert (root.creation_time, root.last_write_time, root.change_time) == (5, 9, 9)
+
+
 def test_two_stores_that_live_alike_are_alike() -> None:
     stores = [MemoryStore(now=5), MemoryStore(now=5)]
     for store in stores:
