@@ -10,13 +10,17 @@ import pandas as pd
 
 from parsers.errors import UsageError
 
-__all__ = ["GROUPS", "latency_table", "outstanding_requests", "slowest_exchanges", "throughput", "top_talkers"]
+__all__ = [
+    "GROUPS", "PERCENTILES", "latency_table", "outstanding_requests", "slowest_exchanges", "throughput", "timed",
+    "top_talkers",
+]  # fmt: skip
 
 GROUPS = ("command", "server", "client", "share", "file_name", "session_id", "status")
 """What answers can be grouped by."""
 
 _WAITS = ("CHANGE_NOTIFY",)  # its latency says when something changed, not how fast the server is
-_SHARES = (0.5, 0.9, 0.99)
+PERCENTILES = (0.5, 0.9, 0.99)
+"""What is shown of a distribution, as shares of 1."""
 
 
 def latency_table(
@@ -51,10 +55,11 @@ def latency_table(
     frame = _answered(exchanges, connections, trees)
     trips = frame["connection"].map(dict(round_trips)).astype("float64")
     frame["network"] = pd.to_timedelta(trips, unit="ns")
-    frame["server_time"] = (frame["latency"] - frame["network"]).clip(lower=pd.Timedelta(0))
+    rest = frame["latency"] - frame["network"]
+    frame["server_time"] = rest.mask(rest < pd.Timedelta(0), pd.Timedelta(0))
     groups = frame.groupby(list(by), observed=True, sort=False, dropna=False)
     latency = groups["latency"]
-    median, p90, p99 = (latency.quantile(share) for share in _SHARES)
+    median, p90, p99 = (latency.quantile(share) for share in PERCENTILES)
     table = pd.DataFrame(
         {
             "count": latency.size(),
@@ -75,7 +80,7 @@ def latency_table(
 
 def slowest_exchanges(exchanges: pd.DataFrame, count: int = 20) -> pd.DataFrame:
     """The exchanges that took longest, those that wait for something to happen left out; rows of `exchanges`."""
-    chosen = exchanges[_timed(exchanges)]
+    chosen = exchanges[timed(exchanges)]
     return chosen.nlargest(count, "latency")
 
 
@@ -135,7 +140,7 @@ def throughput(exchanges: pd.DataFrame, interval: str = "1s") -> pd.DataFrame:
 
 def _answered(exchanges: pd.DataFrame, connections: pd.DataFrame, trees: pd.DataFrame) -> pd.DataFrame:
     """Answered exchanges with the columns of `GROUPS`."""
-    chosen = exchanges[_timed(exchanges)]
+    chosen = exchanges[timed(exchanges)]
     columns = ["connection", "command", "file_name", "session_id", "status", "latency", "transferred", "tree_id"]
     frame = chosen[columns].copy()
     frame["server"] = _of_connection(chosen, connections, "server")
@@ -146,7 +151,8 @@ def _answered(exchanges: pd.DataFrame, connections: pd.DataFrame, trees: pd.Data
     return frame
 
 
-def _timed(exchanges: pd.DataFrame) -> "pd.Series[bool]":
+def timed(exchanges: pd.DataFrame) -> "pd.Series[bool]":
+    """Which exchanges tell how fast the server is: answered ones that did not wait for something to happen."""
     waits = exchanges["command"].isin(_WAITS) | exchanges["pending_time"].notna()
     return exchanges["latency"].notna() & ~waits
 

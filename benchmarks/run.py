@@ -6,6 +6,7 @@ can flatter it. The captures come from make_captures.py. Results go to benchmark
 """
 
 import argparse
+import compileall
 import datetime
 import json
 import os
@@ -212,6 +213,10 @@ def main() -> int:
     if absent:
         sys.exit(f"No capture {', '.join(absent)}: run `sudo {sys.executable} benchmarks/make_captures.py` first.")
 
+    # The modules of an installed program are compiled. Here they may not have been, and the environment may forbid it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for package in ("analyzer", "parsers"):
+        compileall.compile_dir(HERE.parent / package, quiet=1)
     costs: dict[str, dict[str, list[Cost]]] = {}
     troubles: list[str] = []
     with tempfile.TemporaryDirectory(prefix="sessionscope-bench-") as folder:

@@ -2,20 +2,38 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-__all__ = ["COLOURS", "SEVERITY_COLOURS", "figure", "styled", "time_axis"]
+__all__ = [
+    "COLOURS",
+    "SEVERITY_COLOURS",
+    "Times",
+    "figure",
+    "legend",
+    "logarithmic",
+    "moments",
+    "say",
+    "styled",
+    "time_axis",
+]
+
+Times = npt.NDArray[np.datetime64]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#666666", "#000000")
 """The palette of Okabe and Ito, which colour-blind people can tell apart."""
 
 SEVERITY_COLOURS = {"info": "#56B4E9", "warning": "#E69F00", "error": "#D55E00", "security": "#CC79A7"}
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -24,17 +42,22 @@ _SETTINGS = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.facecolor": "white",
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "figure.facecolor": "white",
     "figure.dpi": 110,
+    "savefig.facecolor": "white",
+    "text.parse_math": False,  # names from the wire may hold dollar signs
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
     """The settings of all figures, for what is drawn inside."""
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context():
+        mpl.rcParams.update(_SETTINGS)
         yield
 
 
@@ -49,7 +72,38 @@ def figure(
 
 def time_axis(axes: Axes) -> None:
     """Label the horizontal axis with times of day in UTC, as short as they can be."""
-    locator = AutoDateLocator(minticks=3, maxticks=9)
+    locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.set_xlabel("time (UTC)")
+
+
+def logarithmic(axes: Axes, label: str) -> None:
+    """A vertical axis of powers of ten, written out: 0.1, 1, 10."""
+    axes.set_yscale("log")
+    axes.set_ylabel(label)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend(axes: Axes) -> None:
+    """What the colours and markers are, right of the axes, where it hides nothing; the same name once."""
+    handles, labels = axes.get_legend_handles_labels()
+    named = dict(zip(reversed(labels), reversed(handles), strict=True))
+    if named:
+        order = list(dict.fromkeys(labels))
+        axes.legend([named[label] for label in order], order, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def say(axes: Axes, text: str) -> None:
+    """A sentence where there is nothing to draw."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#666666")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def moments(values: "pd.Series[Any] | npt.NDArray[np.int64]") -> Times:
+    """Times in UTC as matplotlib draws them: of a column, or of nanoseconds since 1970."""
+    if isinstance(values, pd.Series):
+        return values.to_numpy(dtype="datetime64[ns]")
+    return values.astype("datetime64[ns]")

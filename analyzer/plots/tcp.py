@@ -1,16 +1,12 @@
 """The health of TCP connections: bytes sent and acknowledged over time, and every trouble where it happened."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analyzer.evidence.health import TcpHealth
 from analyzer.evidence.marks import Mark
-from analyzer.plots.style import COLOURS, figure, styled, time_axis
-
-if TYPE_CHECKING:
-    from analyzer.evidence.health import TcpHealth
+from analyzer.plots.style import COLOURS, figure, legend, moments, styled, time_axis
 
 __all__ = ["tcp_figure"]
 
@@ -26,7 +22,7 @@ _TROUBLES = (
 )
 
 
-def tcp_figure(health: "TcpHealth", connection: int) -> Figure:
+def tcp_figure(health: TcpHealth, connection: int) -> Figure:
     """What each side of a connection had sent, and the other acknowledged, with troubles marked.
 
     Args:
@@ -36,27 +32,27 @@ def tcp_figure(health: "TcpHealth", connection: int) -> Figure:
     with styled():
         made, axes = figure(2, share_x=True)
         for sender, place in enumerate(axes):
-            mine, other = health.rows(connection, sender), health.rows(connection, 1 - sender)
-            place.step(
-                _times(mine["time"]), np.maximum(mine["sent"], 0) / 1e6, where="post", color=COLOURS[0], label="sent"
-            )
-            place.step(
-                _times(other["time"]), np.maximum(other["acknowledged"], 0) / 1e6, where="post", color=COLOURS[2], lw=1,
-                label="acknowledged",
-            )  # fmt: skip
-            for kind, label, marker, colour in _TROUBLES:
-                marks = health.marks_of(connection, kind, sender=sender)
-                if len(marks):
-                    place.plot(
-                        _times(marks["time"]), np.maximum(marks["position"], 0) / 1e6, marker, color=colour, ms=5,
-                        label=f"{label} ({len(marks):,})",
-                    )  # fmt: skip
-            place.set_title(f"From the {_SIDES[sender]} of connection {connection}")
-            place.set_ylabel("MB")
-            place.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+            _direction(place, health, connection, sender)
         time_axis(axes[-1])
     return made
 
 
-def _times(nanoseconds: "np.ndarray") -> pd.DatetimeIndex:  # type: ignore[type-arg]
-    return pd.to_datetime(nanoseconds, unit="ns", utc=True)
+def _direction(axes: Axes, health: TcpHealth, connection: int, sender: int) -> None:
+    mine, other = health.rows(connection, sender), health.rows(connection, 1 - sender)
+    highest = mine["sent"].max(initial=0)
+    unit, size = ("MB", 1e6) if highest >= 2e6 else ("kB", 1e3)
+    lines = ((mine, "sent", COLOURS[0], 2.5), (other, "acknowledged", COLOURS[2], 1.0))
+    for rows, name, colour, width in lines:
+        axes.step(
+            moments(rows["time"]), np.maximum(rows[name], 0) / size, where="post", color=colour, lw=width, label=name
+        )
+    for kind, label, marker, colour in _TROUBLES:
+        marks = health.marks_of(connection, kind, sender=sender)
+        if len(marks):
+            axes.plot(
+                moments(marks["time"]), np.maximum(marks["position"], 0) / size, marker, color=colour, ms=5,
+                label=f"{label} ({len(marks):,})",
+            )  # fmt: skip
+    axes.set_title(f"From the {_SIDES[sender]} of connection {connection}")
+    axes.set_ylabel(unit)
+    legend(axes)

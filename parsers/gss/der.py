@@ -4,7 +4,7 @@ What it refuses: tag numbers above 30, indefinite lengths, lengths of more than 
 `MAX_DEPTH`. Lengths that are longer than they must be are accepted: they are unusual, and not ambiguous.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from parsers.errors import ParseError
 from parsers.layout import Buffer
@@ -51,8 +51,7 @@ def application(number: int) -> int:
     return 0x60 | number
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One element: its tag byte and what is inside. `size` counts tag and length as well."""
 
     tag: int

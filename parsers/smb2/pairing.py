@@ -23,7 +23,7 @@ def latest_before(
     count = len(order)
     if count == 0:
         return np.empty(0, np.int64)
-    by_group = np.lexsort((np.arange(count), order, *groups))
+    by_group = np.lexsort((order, *groups))
     starts = np.zeros(count, np.bool_)
     starts[0] = True
     for column in groups:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,9 @@ from parsers.layout import U8, U16, U32, Buffer, Bytes16, Layout, take_rows
 from parsers.transport.addresses import AddressBook
 from parsers.transport.link import ARP, IPV4, IPV6, locate_network_headers
 from parsers.transport.udp import UDP_HEADER, Datagrams, locate_payloads
-from parsers.transport.uncommon import Unwrapper
+
+if TYPE_CHECKING:
+    from parsers.transport.uncommon import InnerPackets, Unwrapper
 
 __all__ = ["ACK", "FIN", "RST", "SYN", "SegmentDecoder", "Segments"]
 
@@ -122,7 +124,7 @@ class SegmentDecoder:
     def __init__(self) -> None:
         self.book = AddressBook()
         self.passed_over: Counter[str] = Counter()
-        self._unwrapper = Unwrapper()
+        self._unwrapper: Unwrapper | None = None
         self.datagrams: list[Datagrams] = []
 
     def decode(self, block: PacketBlock) -> Segments:
@@ -136,8 +138,7 @@ class SegmentDecoder:
         self._collect_datagrams(block.buffer, plain, block.frame, block.time)
         if len(unusual) == 0:
             return _concatenate(block.buffer, parts)
-        inner, frames, times = self._unwrapper.unwrap(block.buffer, starts, ends, types, unusual, block)
-        self.passed_over.update(self._unwrapper.take_reasons())
+        inner, frames, times = self._unwrap(block, starts, ends, types, unusual)
         if len(inner) == 0:
             return _concatenate(block.buffer, parts)
         buffer = bytearray(block.buffer) + inner.buffer
@@ -146,6 +147,17 @@ class SegmentDecoder:
         parts += [self._segments(buffer, network, frames, times) for network in plain]
         self._collect_datagrams(buffer, plain, frames, times)
         return _concatenate(buffer, parts)
+
+    def _unwrap(
+        self, block: PacketBlock, starts: Column, ends: Column, types: Column, unusual: Column
+    ) -> tuple["InnerPackets", Column, Column]:
+        if self._unwrapper is None:
+            from parsers.transport.uncommon import Unwrapper  # noqa: PLC0415  # dpkt is large; many captures need none
+
+            self._unwrapper = Unwrapper()
+        unwrapped = self._unwrapper.unwrap(block.buffer, starts, ends, types, unusual, block)
+        self.passed_over.update(self._unwrapper.take_reasons())
+        return unwrapped
 
     def _collect_datagrams(self, buffer: Buffer, networks: list[_Network], frames: Column, times: Column) -> None:
         for network in networks:

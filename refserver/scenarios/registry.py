@@ -57,7 +57,7 @@ _ALL = (
     logons.LOCKOUT,
     logons.GUEST,
     tampering.UNSIGNED,
-    tampering.FORGED,
+    tampering.WRONG_SIGNATURE,
     tampering.TAMPERED,
     tampering.REPLAYED,
 )

@@ -45,7 +45,7 @@ class UserAccount(Secret):
 
 @dataclass(slots=True)
 class ServerConfig:
-    """All settings of a server. Times in nanoseconds; the ids are those of the timers in `docs/`.
+    """All settings of a server. Times in nanoseconds unless said otherwise.
 
     `users` is by (domain, user) in lower case; the domain of an account of the server itself is "". `ciphers`,
     `signing_algorithms` and `compression` are in the order of the server's preference, and empty to offer none.
@@ -100,20 +100,20 @@ class ServerConfig:
     lockout_threshold: int = 0  # bad passwords after which an account is locked; 0 never locks
     max_clock_skew: int = 5 * _MINUTE  # of a Kerberos client
     session_lifetime: int | None = None  # of sessions whose authentication knows no end (NTLM); None is for ever
-    force_logoff: bool = True  # T10: end sessions with the account's logon hours
+    force_logoff: bool = True  # end sessions with the account's logon hours
 
-    expiration_scan: int = 45 * NANOSECONDS  # T6
-    unauthenticated_timeout: int | None = 45 * NANOSECONDS  # T6b
-    idle_timeout: int | None = 15 * _MINUTE  # T9
-    interim_after: int = 0  # T14: how long a request may wait before STATUS_PENDING is sent
-    oplock_break_timeout: int = 35 * NANOSECONDS  # T4, T8
-    persistent_break_timeout: int = 60 * NANOSECONDS  # T4
-    persistent_lease_break_timeout: int = 180 * NANOSECONDS  # T8
-    durable_v1_timeout: int = 120_000  # T5, ms
-    durable_v2_timeout: int = 180_000  # T5, ms, where the client names none
-    max_durable_timeout: int = 300_000  # T5, ms
-    resilient_timeout: int = 120_000  # T7, ms, where the client names none
-    max_resilient_timeout: int = 300_000  # T7, ms
+    expiration_scan: int = 45 * NANOSECONDS  # Session Expiration Timer, 3.3.2.3
+    unauthenticated_timeout: int | None = 45 * NANOSECONDS  # 3.3.6.3; None never drops them
+    idle_timeout: int | None = 15 * _MINUTE  # `autodisconnect` of Windows; None never
+    interim_after: int = 0  # how long a request may wait before STATUS_PENDING is sent
+    oplock_break_timeout: int = 35 * NANOSECONDS  # 3.3.2.1, 3.3.2.5
+    persistent_break_timeout: int = 60 * NANOSECONDS  # 3.3.2.1
+    persistent_lease_break_timeout: int = 180 * NANOSECONDS  # 3.3.2.5
+    durable_v1_timeout: int = 120_000  # 3.3.2.2, ms
+    durable_v2_timeout: int = 180_000  # 3.3.2.2, ms, where the client names none
+    max_durable_timeout: int = 300_000  # 3.3.2.2, ms
+    resilient_timeout: int = 120_000  # 3.3.2.4, ms, where the client names none
+    max_resilient_timeout: int = 300_000  # 3.3.2.4, ms
 
     def add_user(self, account: UserAccount) -> None:
         """Enter an account."""

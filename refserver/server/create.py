@@ -179,7 +179,7 @@ def _open_existing(server: "Server", plan: _Plan, node: Node, now: int) -> Reply
     asked = plan.lease
     lease = None if asked is None else leases.find(server, plan.request.connection, asked.lease_key, node)
     was_open = bool(file.opens)
-    violates = sharing.violates(file, granted, plan.asked.share_access)
+    violates = sharing.violates(server, file, granted, plan.asked.share_access)
     if oplocks.break_for_open(
         server,
         file,
@@ -193,7 +193,7 @@ def _open_existing(server: "Server", plan: _Plan, node: Node, now: int) -> Reply
         return file
     if was_open and server.open_files.get(node) is not file:  # closed by the break, and perhaps deleted
         return _attempt(server, plan, now)
-    if violates and sharing.violates(file, granted, plan.asked.share_access):
+    if violates and sharing.violates(server, file, granted, plan.asked.share_access):
         raise StatusError(STATUS_SHARING_VIOLATION)
     action = CreateAction.OPENED
     if plan.overwrites:
@@ -256,8 +256,8 @@ def _open(server: "Server", plan: _Plan, file: OpenFile, granted: int, action: C
     asked = plan.asked
     open_ = _new_open(server, plan.request, asked, file.node, granted)
     open_.create_action = action
-    if action != CreateAction.OPENED:
-        open_.allocation = create_contexts.allocation(asked.contexts)
+    if action != CreateAction.OPENED and not file.node.is_directory:
+        file.reserved = create_contexts.allocation(asked.contexts)
     if plan.deletes:
         open_.delete_on_close = True
     if not file.node.is_directory:
@@ -274,7 +274,7 @@ def _open(server: "Server", plan: _Plan, file: OpenFile, granted: int, action: C
     contexts: list[CreateContext] = create_contexts.answers(plan.store, open_, maximal, asked.contexts)
     if not file.node.is_directory:
         contexts += durable.grant(server, open_, asked.contexts)
-    return created(open_, action, contexts)
+    return created(server, open_, action, contexts)
 
 
 def _new_open(server: "Server", request: Request, asked: CreateRequest, node: Node, granted: int) -> Open:
@@ -309,4 +309,4 @@ def _open_pipe(server: "Server", request: Request, asked: CreateRequest) -> Repl
     open_.create_action = CreateAction.OPENED
     handles.enter(server, open_, OpenFile(pipe, request.tree_connect.share))
     request.open = open_
-    return created(open_, CreateAction.OPENED)
+    return created(server, open_, CreateAction.OPENED)

@@ -24,10 +24,10 @@ from refserver.server import security
 from refserver.server.extended_attributes import parse_full_ea, set_full_ea
 from refserver.server.state import Open
 from refserver.store.store import Node, Store
-from refserver.store.tree import CLUSTER
 
 __all__ = ["allocation", "answers", "apply", "check", "protect"]
 
+_SHORTEST_NAME = 4
 _EA_BUFFER, _SD_BUFFER = b"ExtA", b"SecD"
 
 
@@ -35,10 +35,12 @@ def check(contexts: tuple[CreateContext, ...]) -> None:
     """Before anything is done.
 
     Raises:
-        StatusError: OBJECT_NAME_NOT_FOUND as there are no snapshots; INVALID_PARAMETER for damaged attributes or a
-            damaged security descriptor.
+        StatusError: OBJECT_NAME_NOT_FOUND as there are no snapshots; INVALID_PARAMETER for a name that is too short,
+            damaged attributes or a damaged security descriptor.
     """
     for context in contexts:
+        if len(context.name) < _SHORTEST_NAME:
+            raise StatusError(STATUS_INVALID_PARAMETER)
         if isinstance(context, TimewarpToken):
             raise StatusError(STATUS_OBJECT_NAME_NOT_FOUND)
         if isinstance(context, RawCreateContext) and context.name == _EA_BUFFER:
@@ -65,9 +67,8 @@ def protect(node: Node, contexts: tuple[CreateContext, ...]) -> None:
 
 
 def allocation(contexts: tuple[CreateContext, ...]) -> int:
-    """The bytes that the client wants set aside, in whole clusters (3.3.5.9.3)."""
-    asked = next((one.allocation_size for one in contexts if isinstance(one, AllocationSize)), 0)
-    return -(-asked // CLUSTER) * CLUSTER
+    """The bytes that the client wants set aside (3.3.5.9.3)."""
+    return next((one.allocation_size for one in contexts if isinstance(one, AllocationSize)), 0)
 
 
 def _descriptor(data: bytes) -> SecurityDescriptor:

@@ -145,7 +145,7 @@ def reconnect(server: "Server", request: Request, asked: CreateRequest) -> Reply
     handles.join(server, open_, request)
     request.open = open_
     again = any(isinstance(one, DurableRequest) for one in asked.contexts)
-    return created(open_, CreateAction.OPENED, [DurableResponse()] if again else [])
+    return created(server, open_, CreateAction.OPENED, [DurableResponse()] if again else [])
 
 
 def _check_lease(request: Request, asked: CreateRequest, open_: Open) -> None:
@@ -192,7 +192,7 @@ def replay(server: "Server", request: Request, asked: CreateRequest) -> Reply | 
     request.open = open_
     flags = DurableFlags.PERSISTENT if open_.is_persistent else DurableFlags(0)
     granted = [DurableResponseV2(open_.durable_open_timeout, flags)] if open_.is_durable else []
-    return created(open_, open_.create_action, granted)
+    return created(server, open_, open_.create_action, granted)
 
 
 def _created_with(server: "Server", request: Request, guid: bytes) -> Open | None:

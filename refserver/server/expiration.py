@@ -38,7 +38,7 @@ def _look_at_session(server: "Server", session: Session, now: int) -> None:
         session.state = SessionState.EXPIRED
     idle = server.config.idle_timeout
     if idle is not None and not session.open_table and session.idle_time + idle <= now:
-        sessions.end_by_server(server, session, now)  # T9
+        sessions.end_by_server(server, session, now)  # as `autodisconnect` of Windows has it
 
 
 def _is_unauthenticated(server: "Server", connection: Connection, now: int) -> bool:
@@ -50,7 +50,7 @@ def _is_unauthenticated(server: "Server", connection: Connection, now: int) -> b
 
 
 def end_with_logon_hours(server: "Server", session: Session, now: int) -> None:
-    """End a session with the hours in which its account may log on (T10), whatever its ticket says."""
+    """End a session with the hours in which its account may log on, whatever its ticket says."""
     context = session.security_context
     end = None if context is None else context.logon_hours_end
     if end is None or not server.config.force_logoff:

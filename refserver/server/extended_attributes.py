@@ -1,4 +1,4 @@
-"""How extended attributes are set (MS-FSCC 2.4.16, MS-FSA 2.1.5.15.5)."""
+"""Extended attributes of files: what a client sends is set (MS-FSA 2.1.5.15.5, MS-SMB2 3.3.5.9.1)."""
 
 from parsers.errors import ParseError
 from parsers.layout import Buffer
@@ -11,18 +11,18 @@ __all__ = ["parse_full_ea", "set_full_ea"]
 
 
 def parse_full_ea(data: Buffer) -> list[tuple[bytes, bytes]]:
-    """Names and values in their order; StatusError INVALID_PARAMETER where an entry leaves its place or has no name."""
+    """Names and values in their order; StatusError INVALID_PARAMETER for a damaged list or an empty name."""
     try:
-        attributes = parse_eas(data)
+        changes = [(one.name, one.value) for one in parse_eas(data)]
     except ParseError as error:
         raise StatusError(STATUS_INVALID_PARAMETER) from error
-    if any(not attribute.name for attribute in attributes):
+    if not all(name for name, _ in changes):
         raise StatusError(STATUS_INVALID_PARAMETER)
-    return [(attribute.name, attribute.value) for attribute in attributes]
+    return changes
 
 
 def set_full_ea(node: Node, changes: list[tuple[bytes, bytes]]) -> None:
-    """Set what has a value and remove what has none; names are without case (MS-FSA 2.1.5.15.5)."""
+    """Set what has a value and remove what has none; names are without case."""
     attributes = node.attributes()
     names = {name.upper(): name for name in attributes.ea}
     for name, value in changes:

@@ -23,7 +23,7 @@ from refserver.store.tree import CLUSTER
 if TYPE_CHECKING:
     from refserver.server.server import Server
 
-__all__ = ["QUERIES", "Query", "ea_size", "kept_options"]
+__all__ = ["QUERIES", "Query", "allocated", "ea_size", "kept_options"]
 
 _SMALLEST_NAME = 8  # a length and a character or two: what Windows asks for where a name ends a structure
 _EA_OVERHEAD = 5  # bytes of an attribute in a list beside name and value; the list's own size takes four
@@ -69,7 +69,7 @@ def _times(known: Attributes) -> tuple[int, int, int, int]:
     )
 
 
-def _allocated(server: "Server", open_: Open, known: Attributes) -> int:
+def allocated(server: "Server", open_: Open, known: Attributes) -> int:
     """AllocationSize: what the store has given, or what was asked to be reserved."""
     reserved = server.open_files[open_.node].reserved
     return max(known.allocation_size, -(-reserved // CLUSTER) * CLUSTER)
@@ -82,7 +82,7 @@ def _basic(_: "Server", __: Open, known: Attributes) -> bytes:
 def _standard(server: "Server", open_: Open, known: Attributes) -> bytes:
     pending = server.open_files[open_.node].delete_pending
     links = max(known.number_of_links - pending, 0)
-    sizes = _allocated(server, open_, known), known.end_of_file
+    sizes = allocated(server, open_, known), known.end_of_file
     return file_query.STANDARD.build(file_query.StandardFixed(*sizes, links, pending, open_.node.is_directory, 0))
 
 
@@ -136,7 +136,7 @@ def _alternate_name(_: "Server", open_: Open, __: Attributes) -> bytes:
 
 
 def _network_open(server: "Server", open_: Open, known: Attributes) -> bytes:
-    sizes = _allocated(server, open_, known), known.end_of_file
+    sizes = allocated(server, open_, known), known.end_of_file
     return file_query.NETWORK_OPEN.build(file_query.NetworkOpenFixed(*_times(known), *sizes, known.attributes, 0))
 
 

@@ -1,5 +1,6 @@
 """Who may open what beside whom (MS-FSA 2.1.5.1.2.2), and who may rename or delete (2.1.5.15)."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from parsers.ntstatus import (
@@ -25,20 +26,37 @@ _KINDS = ((_READS, ShareAccess.READ), (_WRITES, ShareAccess.WRITE), (AccessMask.
 _SHARED = _READS | _WRITES | AccessMask.DELETE
 
 
-def violates(file: OpenFile, access: int, share_access: int) -> bool:
+def violates(server: "Server", file: OpenFile, access: int, share_access: int) -> bool:
     """Whether an open with `access` that allows others `share_access` cannot stand beside those that are there.
 
-    Opens that only look at attributes take no part.
+    Opens that only look at attributes take no part. A file and its streams go together, so deleting one of them
+    concerns the opens of all.
     """
     if not access & _SHARED:
         return False
+    return _clash(file, access, share_access, _KINDS) or any(
+        _clash(other, access, share_access, _KINDS[-1:]) for other in _of_same_file(server, file)
+    )
+
+
+def _clash(file: OpenFile, access: int, share_access: int, kinds: Sequence[tuple[AccessMask, ShareAccess]]) -> bool:
     return any(
         (access & kind and not other.share_access & allowed)
         or (other.granted_access & kind and not share_access & allowed)
         for other in file.opens
         if other.granted_access & _SHARED
-        for kind, allowed in _KINDS
+        for kind, allowed in kinds
     )
+
+
+def _of_same_file(server: "Server", file: OpenFile) -> list[OpenFile]:
+    """The other streams of a file that are open, the unnamed one among them."""
+    node = file.node
+    base = node.stream_of or node
+    if node is base and not node.streams():
+        return []
+    others = [other for other in server.open_files.values() if other is not file]
+    return [other for other in others if (other.node.stream_of or other.node) is base]
 
 
 def check_rename(server: "Server", open_: Open) -> None:

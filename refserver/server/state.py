@@ -211,7 +211,6 @@ class Open:
     create_disposition: int = 0
     create_action: int = 0
     file_attributes: int = 0
-    allocation: int = 0  # bytes that the client asked to set aside for a new file
     oplock_level: int = 0
     oplock_state: OplockState = OplockState.NONE
     oplock_timer: Timer | None = None

@@ -67,7 +67,7 @@ def test_a_file_changes_a_timer_for_every_peer(tmp_path: Path) -> None:
 def test_a_wrong_file_gets_one_sentence(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(text)
-    with pytest.raises(UsageError, match="policy.toml: ") as caught:
+    with pytest.raises(UsageError, match=r"policy\.toml: ") as caught:
         Policy.load(path)
     assert complaint in str(caught.value)
 

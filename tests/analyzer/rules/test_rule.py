@@ -6,7 +6,7 @@ from typing import cast
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity, run
 
-NO_CASE = cast(Case, None)
+NO_CASE = cast("Case", None)
 
 
 def rule(name: str, severity: Severity, *found: Found) -> Rule:

@@ -82,6 +82,7 @@ def test_masked_numbers_keep_all_their_digits() -> None:
         ("string", ["a", None]),
         ("category", ["b", None, "a", "b"]),
         ("datetime64[ns, UTC]", [1_700_000_000_000_000_001, None]),
+        ("timedelta64[ns]", [1_700_000_001, None, -5, 0]),
     ],
 )
 def test_python_values_become_the_declared_type(dtype: str, values: list[object]) -> None:
@@ -90,7 +91,7 @@ def test_python_values_become_the_declared_type(dtype: str, values: list[object]
         assert str(column.dtype) == dtype
         assert column.isna().tolist() == [value is None for value in chosen]
     present = [value for value in pd.Series(from_values(values, dtype)) if not pd.isna(value)]
-    if dtype.startswith("datetime"):
+    if dtype.startswith(("datetime", "timedelta")):
         present = [time.value for time in present]
     assert present == [value for value in values if value is not None]
 

@@ -181,6 +181,25 @@ def test_the_others_go_together_each_with_its_own_algorithm(old: int, new: int) 
     assert second.tree_connect().status == ntstatus.STATUS_SUCCESS
 
 
+@pytest.mark.parametrize("flags", [SessionSetupFlags(0), SessionSetupFlags.BINDING])
+def test_a_channel_of_another_algorithm_is_good_for_no_further_session_setup(flags: SessionSetupFlags) -> None:
+    first = logged_on(server_with(), signing=(1,))  # type: ignore[arg-type]  # passed on
+    second = second_connection(first, signing=(0,))
+    second.bind_to(first)
+    assert second.setup(initiator_token(), flags=flags, signer=second.signer).status == ntstatus.STATUS_ACCESS_DENIED
+    assert second.echo().status == ntstatus.STATUS_SUCCESS
+
+
+def test_a_channel_of_the_same_algorithm_may_reauthenticate_the_session() -> None:
+    first = logged_on(server_with())
+    second = second_connection(first)
+    second.bind_to(first)
+    answer = second.setup(initiator_token(), signer=second.signer)
+    assert answer.status == ntstatus.STATUS_MORE_PROCESSING_REQUIRED
+    assert second.signer is not None
+    assert second.signer.verify(answer.message)
+
+
 def test_another_user_and_a_guest() -> None:
     server = server_with(guest=True)
     first = logged_on(server)

@@ -41,7 +41,9 @@ def test_who_knows_the_time_need_not_be_told_the_rights(client: Opener) -> None:
 
 
 def test_space_that_is_set_aside_comes_in_clusters(client: Opener) -> None:
-    assert client.create(contexts=[AllocationSize(5000)]).allocation_size == 8192
+    response = client.create(contexts=[AllocationSize(5000)])
+    assert response.allocation_size == 8192
+    client.close(response.file_id)
     assert client.create(contexts=[AllocationSize(50_000)]).allocation_size == 0
 
 
@@ -51,3 +53,8 @@ def test_a_security_descriptor_comes_with_the_file(client: Opener) -> None:
     kept = SecurityDescriptor.parse(client.record(file).node.attributes().security)
     assert kept.owner == build_sid(5, 18)
     assert kept.group == build_sid(5, 32, 545)
+
+
+def test_a_name_has_four_bytes_at_least(client: Opener) -> None:
+    assert client.ask(contexts=[RawCreateContext(b"Ab", b"")]).status == ntstatus.STATUS_INVALID_PARAMETER
+    assert client.ask(contexts=[RawCreateContext(b"AbCd", b"")]).status == 0

@@ -79,7 +79,7 @@ def test_answers_to_a_compound_come_in_one_message_each_signed_with_its_padding(
     assert [answer.status for answer in answers] == [0, 0, 0]
     assert peer.signer is not None
     assert all(peer.signer.verify(answer.message) for answer in answers)
-    assert [len(answer.message) % 8 for answer in answers[:-1]] == [0, 0]
+    assert [len(answer.message) % 8 for answer in answers] == [0, 0, 0]
     assert answers[-1].header.next_command == 0
 
 
@@ -113,6 +113,23 @@ def test_a_first_request_that_says_it_is_related_fails_and_so_does_what_relates_
     peer.signer = signer
     invalid = ntstatus.STATUS_INVALID_PARAMETER
     assert [answer.status for answer in peer.take()] == [invalid, invalid, 0]
+
+
+def test_a_command_that_does_not_exist_fails_within_a_compound() -> None:
+    peer = on_a_tree()
+    answers = peer.compound(ECHO, (0xFF, SimpleBody().build()), related=False)
+    assert [answer.status for answer in answers] == [0, ntstatus.STATUS_INVALID_PARAMETER]
+
+
+def test_a_related_request_without_a_session_before_it_fails() -> None:
+    peer = on_a_tree()
+    signer, peer.signer = peer.signer, None
+    answers = peer.compound(
+        (Command.TREE_DISCONNECT, SimpleBody().build()), ECHO, session_id=(1 << 64) - 1, tree_id=(1 << 32) - 1
+    )
+    peer.signer = signer
+    expected = [ntstatus.STATUS_USER_SESSION_DELETED, ntstatus.STATUS_INVALID_PARAMETER]
+    assert [answer.status for answer in answers] == expected
 
 
 def test_a_compound_of_an_encrypted_session_comes_back_in_one_encrypted_message() -> None:

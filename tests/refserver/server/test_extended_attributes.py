@@ -1,4 +1,4 @@
-"""FILE_FULL_EA_INFORMATION (MS-FSCC 2.4.16)."""
+"""Extended attributes (MS-FSA 2.1.5.15.5, MS-SMB2 3.3.5.9.1)."""
 
 import pytest
 

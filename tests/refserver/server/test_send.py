@@ -73,6 +73,22 @@ def test_a_notification_is_unsigned_and_encrypted_where_the_session_is(*, encryp
     assert (header.flags, header.credits, header.tree_id) == (Flags.SERVER_TO_REDIR, 0, 0)
 
 
+def test_a_notification_takes_another_channel_where_its_own_is_lost() -> None:
+    server = server_with()
+    first = logged_on(server)
+    second = Peer(server, 2)
+    second.negotiate()
+    second.bind_to(first)
+    session, lost = server.global_session_table[first.session_id], server.connections[1]
+    server.disconnected(1, START)
+    server.notify(session, lost, Command.OPLOCK_BREAK, bytes(24), START)
+    assert [number for number, _ in server.outgoing] == [2]
+    server.outgoing.clear()
+    server.disconnected(2, START)
+    server.notify(session, lost, Command.OPLOCK_BREAK, bytes(24), START)
+    assert not server.outgoing
+
+
 def test_error_data_of_3_1_1_stands_in_a_context() -> None:
     for dialect, contexts in ((0x0302, 0), (0x0311, 1)):
         connection = Connection(1, 0, dialect=dialect)

@@ -3,6 +3,7 @@
 from refserver.server import sessions
 from refserver.server.state import SecurityContext
 from tests.refserver.server.peer import START, Peer, logged_on, server_with
+from tests.refserver.server.test_server import on_a_share
 
 
 def test_session_ids_are_not_given_twice_even_if_chance_repeats_itself() -> None:
@@ -13,6 +14,16 @@ def test_session_ids_are_not_given_twice_even_if_chance_repeats_itself() -> None
     session = logged_on(server_with())
     server.global_session_table[first] = session.server.global_session_table[session.session_id]
     assert sessions.new_session_id(server) not in (first, 0, (1 << 64) - 1)
+
+
+def test_the_opens_of_a_lost_channel_go_over_to_another() -> None:
+    peer, found = on_a_share()
+    other = Peer(peer.server, 2)
+    other.negotiate()
+    other.bind_to(peer)
+    peer.server.disconnected(1, START)
+    assert found.connection is peer.server.connections[2]
+    assert other.echo().status == 0
 
 
 def test_names_of_users_have_no_case() -> None:

@@ -97,3 +97,11 @@ def test_a_full_directory_and_a_read_only_file_cannot_be_marked(client: Opener) 
         with pytest.raises(StatusError) as refused:
             sharing.check_delete(open_)
         assert refused.value.status == status
+
+
+def test_a_file_and_its_streams_are_deleted_together_or_not(client: Opener) -> None:
+    stream = client.open("f:s", access=WRITE, share=3)
+    assert client.ask("f", access=DELETE).status == VIOLATION
+    assert client.ask("f", access=WRITE, share=0).status == 0
+    client.close(stream)
+    assert client.ask("f", access=DELETE, share=7).status == VIOLATION  # its writer does not share deleting
