@@ -219,10 +219,14 @@ def commands_of(help_text: str) -> set[str]:
     return set(re.findall(r"^    ([a-z_]+)(?:\s|$)", help_text, re.MULTILINE))
 
 
+COMMANDS = {"findings": "diagnose"}  # of tables that are not commands themselves
+FINE = (0, 1, 4)  # diagnose says by its code how bad it is
+
+
 def runs(output: Path) -> Iterator[list[str]]:
     """Every command in every form, without captures and keys."""
     for table in TABLES:
-        command = ["keys", "check", "--table", table] if table in KEY_TABLES else [table]
+        command = ["keys", "check", "--table", table] if table in KEY_TABLES else [COMMANDS.get(table, table)]
         for kind in FORMATS:
             yield [*command, "--format", kind, "-o", str(output / f"{table}.{kind}")]
     yield ["keys", "check"]
@@ -255,7 +259,7 @@ def test_no_output_of_a_command_shows_a_secret(
         ],
     }[kind]  # fmt: skip
     for run in runs(tmp_path):
-        assert main([*run, *map(str, CAPTURES), *given]) == 0, run
+        assert main([*run, *map(str, CAPTURES), *given]) in (FINE if run[0] == "diagnose" else (0,)), run
         assert found(b"\0".join(capfdbinary.readouterr())) == [], run
     paths = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(paths) > len(TABLES) * len(FORMATS)
@@ -291,7 +295,7 @@ MISTAKES = {
     "wireshark id": f"690000ac1c280000,{HASH},{HASH}\n",
     "samba": f"Session Id    [0000] 38 30 74 05 00 00 00 00\nServerIn Key  [0000] {SPACED}\n[0010] {SPACED[:-2]}zz\n",
     "linux": f"Session Id: 69 00 00 ac 1c 28 00 00\nSession Key: {SPACED} zz\n",
-    "nss": f"CLIENT_RANDOM {HASH}{HASH} {HASH}{HASH}{HASH}\n",
+    "nss": f"CLIENT_RANDOM {HASH}{HASH} {HASH}{HASH}{HASH} x\n",
     "no format": f"Passw0rd! {HASH}\n",
 }
 

@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from analyzer.cli.cells import UNKNOWN, shown
 from analyzer.cli.terminal import Page
+from analyzer.tables.cells import UNKNOWN, shown
 from analyzer.tables.schema import Table
 
 __all__ = ["write_findings"]

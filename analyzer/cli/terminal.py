@@ -12,7 +12,7 @@ from unicodedata import combining, east_asian_width
 
 import pandas as pd
 
-from analyzer.cli.cells import UNKNOWN, shown
+from analyzer.tables.cells import UNKNOWN, shown
 from analyzer.tables.schema import DURATION, Column, Table
 
 __all__ = ["Page", "display_width", "write_text"]

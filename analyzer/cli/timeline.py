@@ -7,8 +7,8 @@ from typing import BinaryIO
 import pandas as pd
 
 from analyzer.analysis import Analysis
-from analyzer.cli.cells import shown
 from analyzer.events import Event, Kind
+from analyzer.tables.cells import shown
 from analyzer.tables.schema import TABLES
 from analyzer.tables.text import printable
 from parsers.times import NANOSECONDS

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from analyzer.cli.cells import plain
+from analyzer.tables.cells import plain
 from analyzer.tables.schema import DURATION, Column, Table
 from analyzer.tables.text import spreadsheet_text
 

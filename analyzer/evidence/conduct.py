@@ -64,7 +64,7 @@ class Breach(IntEnum):
     SMALL_COMPRESSED = auto()  # compressed although it gains nothing, or must be readable [bytes]
     BEFORE_LOGON = auto()  # a request of a session whose logon had not succeeded
     CHANNEL_RAISED = auto()  # no breach: ChannelSequence went up [ChannelSequence]
-    CHANNEL_STALE = auto()  # ChannelSequence of before a channel was lost [ChannelSequence]
+    CHANNEL_STALE = auto()  # ChannelSequence is less than in an earlier request of the same open [ChannelSequence]
 
 
 BREACH = np.dtype(
@@ -84,6 +84,7 @@ _SIZES = {  # where in the body the request says how much it moves
     Command.READ: 4, Command.WRITE: 4, Command.QUERY_INFO: 4, Command.SET_INFO: 4, Command.CHANGE_NOTIFY: 4,
     Command.QUERY_DIRECTORY: 28,
 }  # fmt: skip
+_FILE_IDS = {Command.READ: 16, Command.WRITE: 16, Command.SET_INFO: 16, Command.IOCTL: 8}  # where in the body
 _MULTI_CREDIT = (*_SIZES, Command.IOCTL)
 _READABLE = (Command.NEGOTIATE, Command.SESSION_SETUP, Command.OPLOCK_BREAK)  # note 124
 _INVALID, _DAMAGED = SIGNATURES.index(Signature.INVALID), DECRYPTIONS.index(Decryption.DAMAGED)
@@ -100,7 +101,8 @@ class ConductEvidence:
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _kept: GrowingTable = field(default_factory=lambda: GrowingTable(BREACH))
     _pending: dict[tuple[int, int], int] = field(default_factory=dict)  # AsyncId by connection and MessageId
-    _sequences: dict[int, int] = field(default_factory=dict)  # ChannelSequence by session
+    _sequences: dict[int, int] = field(default_factory=dict)  # highest ChannelSequence by session
+    _open_sequences: dict[tuple[int, int], int] = field(default_factory=dict)  # the same by session and FileId
 
     def __call__(self, _block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
         """Take one block."""
@@ -131,7 +133,9 @@ class ConductEvidence:
         """What could be checked with keys."""
         messages = batch.messages
         self._note(batch, headers, Breach.BAD_SIGNATURE, np.flatnonzero(messages.signature == _INVALID))
-        self._note(batch, headers, Breach.DAMAGED, np.flatnonzero(messages.decryption == _DAMAGED))
+        damaged = np.flatnonzero(messages.decryption == _DAMAGED)
+        whole = ~batch.units.incomplete[messages.unit[damaged]]
+        self._note(batch, headers, Breach.DAMAGED, damaged[whole])
 
     def _unprotected(self, batch: Batch, headers: Headers) -> None:
         """Plain requests of sessions that demand more (MS-SMB2 3.3.5.2.4, 3.3.5.2.9, 3.3.5.2.11)."""
@@ -288,13 +292,23 @@ class ConductEvidence:
             if (batch.sessions[number].dialect or 0) < Dialect.SMB_3_0:
                 continue
             now, before = int(headers.status[row]) & 0xFFFF, self._sequences.get(number, 0)
-            if now == before:
-                continue
-            raised = (now - before) % 0x10000 < _STALE
-            if raised:
+            if now != before and (now - before) % 0x10000 < _STALE:
                 self._sequences[number] = now
-            kind = Breach.CHANNEL_RAISED if raised else Breach.CHANNEL_STALE
-            self._note(batch, headers, kind, np.array([row]), np.array([now]))
+                self._note(batch, headers, Breach.CHANNEL_RAISED, np.array([row]), np.array([now]))
+            self._follow_open(batch, headers, row, now)
+
+    def _follow_open(self, batch: Batch, headers: Headers, row: int, now: int) -> None:
+        """Open.ChannelSequence is the highest that the open has seen (3.3.5.2.10)."""
+        messages, at = batch.messages, _FILE_IDS.get(int(headers.command[row]))
+        if at is None or int(messages.offset[row]) + HEADER_SIZE + at + 8 > int(messages.end[row]):
+            return
+        start = int(messages.offset[row]) + HEADER_SIZE + at
+        key = int(messages.session[row]), int.from_bytes(batch.arena[start : start + 8], "little")
+        known = self._open_sequences.setdefault(key, now)
+        if (now - known) % 0x10000 < _STALE:
+            self._open_sequences[key] = now
+        else:
+            self._note(batch, headers, Breach.CHANNEL_STALE, np.array([row]), np.array([now]))
 
     def _note(
         self, batch: Batch, headers: Headers, kind: Breach, rows: Column, values: npt.NDArray[Any] | None = None

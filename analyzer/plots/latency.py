@@ -12,6 +12,7 @@ from analyzer.plots.style import COLOURS, figure, legend, logarithmic, moments, 
 __all__ = ["latency_figure"]
 
 _MOST_POINTS = 20_000  # of one command; more are drawn from evenly, and the slowest of all are always there
+_MANY = 2000  # points that are drawn smaller
 _MOST_COMMANDS = len(COLOURS)
 
 
@@ -24,6 +25,7 @@ def latency_figure(exchanges: pd.DataFrame) -> Figure:
     rows = exchanges[timed(exchanges)]
     counts = rows["command"].value_counts()
     names = [str(name) for name in counts[counts > 0].index][:_MOST_COMMANDS]
+    size = 3.5 if len(rows) > _MANY else 6
     with styled():
         made, (points, bars) = figure(2)
         points.set_title("Response times")
@@ -35,14 +37,14 @@ def latency_figure(exchanges: pd.DataFrame) -> Figure:
         for name, colour in zip(names, COLOURS, strict=False):
             chosen = _thinned(rows[rows["command"] == name])
             points.plot(
-                moments(chosen["request_time"]), _milliseconds(chosen), ".", ms=3.5, mew=0, alpha=0.7, color=colour,
+                moments(chosen["request_time"]), _milliseconds(chosen), ".", ms=size, mew=0, alpha=0.7, color=colour,
                 label=f"{name} ({counts[name]:,})",
             )  # fmt: skip
-        for axes in (points, bars):
-            logarithmic(axes, "response time (ms)")
         time_axis(points)
         legend(points)
         _percentiles(bars, [_milliseconds(rows[rows["command"] == name]) for name in names], names)
+        for axes in (points, bars):
+            logarithmic(axes, "response time (ms)")
     return made
 
 

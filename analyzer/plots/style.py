@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 __all__ = [
     "COLOURS",
@@ -79,9 +79,11 @@ def time_axis(axes: Axes) -> None:
 
 
 def logarithmic(axes: Axes, label: str) -> None:
-    """A vertical axis of powers of ten, written out: 0.1, 1, 10."""
+    """A vertical axis of powers, written out: 0.1, 1, 10; and 2 and 5 as well where there are few of them."""
     axes.set_yscale("log")
     axes.set_ylabel(label)
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 

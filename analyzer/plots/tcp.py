@@ -20,6 +20,7 @@ _TROUBLES = (
     (Mark.RST, "broken off", "X", COLOURS[7]),
     (Mark.FIN, "closed", "|", COLOURS[7]),
 )
+_BY_RECEIVER = (Mark.DUPLICATE_ACK, Mark.ZERO_WINDOW)  # what it says of the bytes that the other side sends
 
 
 def tcp_figure(health: TcpHealth, connection: int) -> Figure:
@@ -47,7 +48,7 @@ def _direction(axes: Axes, health: TcpHealth, connection: int, sender: int) -> N
             moments(rows["time"]), np.maximum(rows[name], 0) / size, where="post", color=colour, lw=width, label=name
         )
     for kind, label, marker, colour in _TROUBLES:
-        marks = health.marks_of(connection, kind, sender=sender)
+        marks = health.marks_of(connection, kind, sender=1 - sender if kind in _BY_RECEIVER else sender)
         if len(marks):
             axes.plot(
                 moments(marks["time"]), np.maximum(marks["position"], 0) / size, marker, color=colour, ms=5,

@@ -38,7 +38,9 @@ def timeline_figure(sessions: pd.DataFrame, events: pd.DataFrame, findings: pd.D
         events: the table `events`.
         findings: the table `findings`; those of severity info are left out.
     """
-    known = sessions.assign(begin=sessions["creation_time"].fillna(sessions["idle_time"]))
+    seen = sessions["session_id"].map(events.groupby("session_id", observed=True)["time"].min())
+    begin = sessions["creation_time"].fillna(seen).fillna(sessions["idle_time"])
+    known = sessions.assign(begin=begin)
     known = known[known["begin"].notna()].sort_values("begin", kind="stable")
     lanes = known.head(_MOST_LANES)
     with styled():
@@ -77,6 +79,8 @@ def expiry_figure(events: pd.DataFrame) -> Figure:
                 moments(in_time["time"]), np.zeros(len(in_time)), "^", color=COLOURS[2], ms=6, clip_on=False,
                 label=f"authenticated before it expired ({len(in_time):,})",
             )  # fmt: skip
+        span = moments(events["time"])
+        axes.set_xlim(span.min(), max(span.max(), span.min() + np.timedelta64(1, "s")))
         axes.set_ylabel("pause (s)")
         axes.set_ylim(bottom=0, top=None if len(pauses) else 1)
         time_axis(axes)

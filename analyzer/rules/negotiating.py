@@ -32,7 +32,7 @@ __all__ = ["RULES"]
 
 T = TypeVar("T")
 
-_SMB1 = 0xFF
+_PLAIN, _SMB1 = 0xFE, 0xFF  # first byte of a message
 _SCAVENGED = (45 * NANOSECONDS, 91 * NANOSECONDS)  # after accept (3.3.6.3, note 442), and a second for the packets
 _BEFORE_CONTEXTS = (Dialect.SMB_3_0, Dialect.SMB_3_0_2)
 _SINGLE = (EncryptionCapabilities, CompressionCapabilities, RdmaTransformCapabilities, SigningCapabilities)
@@ -43,6 +43,8 @@ def _first_message(case: Case) -> Iterator[Found]:
     for connection, first in case.evidence.openings.firsts.items():
         if not case.saw_begin(connection) or first.protocol == _SMB1 or first.command == Command.NEGOTIATE:
             continue
+        if first.command is None and first.protocol == _PLAIN:
+            continue  # cut off
         what = "an encrypted message" if first.command is None else command_name(first.command)
         client, server = ends(case, connection)
         answered = case.connections["bytes_server"].iloc[connection] > 0
@@ -78,7 +80,8 @@ def _scavenged(case: Case) -> Iterator[Found]:
         marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
         if connection in logged_on or not case.saw_begin(connection) or len(marks) == 0:
             continue
-        time, lived = int(marks[0]["time"]), int(marks[0]["time"]) - int(case.connections["start"].iloc[connection].value)
+        time = int(marks[0]["time"])
+        lived = time - int(case.connections["start"].iloc[connection].value)
         if marks[0]["sender"] == SERVER and _SCAVENGED[0] <= lived <= _SCAVENGED[1]:
             client, server = ends(case, connection)
             yield tell(
@@ -247,7 +250,7 @@ def _validation(case: Case) -> Iterator[Found]:
             continue
         pairs = {
             "Capabilities": (said.capabilities, asked.capabilities),
-            "ClientGuid": (said.client_guid, asked.client_guid),
+            "ClientGuid": (said.guid, asked.client_guid),
             "SecurityMode": (said.security_mode, asked.security_mode),
             "Dialects": (tuple(said.dialects), tuple(asked.dialects)),
         }
@@ -264,7 +267,8 @@ def _validation(case: Case) -> Iterator[Found]:
 def _unvalidated(case: Case) -> Iterator[Found]:
     """NEG-07: the server did not close although the values differ is told above; here nobody checked at all."""
     validated = {control.connection for control in case.evidence.openings.controls}
-    trees = {event.connection for event in case.timeline.of(Kind.TREE_CONNECTED) if event.details["share_type"] != "PIPE"}
+    connected = case.timeline.of(Kind.TREE_CONNECTED)
+    trees = {event.connection for event in connected if event.details.get("share_type") != "PIPE"}
     for number, smb in case.evidence.decoded.smb2.tracker.connections.items():
         if smb.dialect not in _BEFORE_CONTEXTS or number in validated or number not in trees or case.has_gap(number):
             continue
@@ -273,8 +277,8 @@ def _unvalidated(case: Case) -> Iterator[Found]:
         row = case.connections.iloc[number]
         yield tell(
             case, int(row["start"].value), number, None, (int(row["first_frame"]),),
-            f"{row['client']} speaks SMB {Dialect(smb.dialect).display} and never validated its NEGOTIATE: it would not "
-            f"notice if that had been weakened on the way.",
+            f"{row['client']} speaks SMB {Dialect(smb.dialect).display} and never validated its NEGOTIATE: it would "
+            f"not notice if that had been weakened on the way.",
             "no FSCTL_VALIDATE_NEGOTIATE_INFO after the first tree connect", severity=Severity.INFO,
             confidence=Confidence.LIKELY,
         )  # fmt: skip
@@ -342,8 +346,9 @@ def _wrong_contexts(request: NegotiateRequest) -> list[str]:
 
 def _wrong_answers(request: NegotiateRequest, response: NegotiateResponse) -> Iterator[str]:
     """What is wrong with the contexts of a 3.1.1 response: one hash, one cipher, of those that were offered."""
-    offered, preauth = _of(request.contexts, PreauthIntegrityCapabilities), _of(
-        response.contexts, PreauthIntegrityCapabilities
+    offered, preauth = (
+        _of(request.contexts, PreauthIntegrityCapabilities),
+        _of(response.contexts, PreauthIntegrityCapabilities),
     )
     if len(preauth) != 1 or len(preauth[0].hash_algorithms) != 1:
         yield "not exactly one preauthentication hash"

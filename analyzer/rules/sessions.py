@@ -8,7 +8,7 @@ from analyzer.events.logon import account
 from analyzer.evidence.conduct import Breach
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Found, Party, Rule, Severity
-from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows, tell_of_setup
+from analyzer.rules.telling import answers, command_name, grouped, is_partial, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import clock, count, ends
 from parsers import ntstatus
 from parsers.smb2.dialects import Dialect
@@ -130,7 +130,7 @@ def _elsewhere(case: Case) -> Iterator[Found]:
     """SESS-05: a session used on a connection to which it was never bound."""
     tracker = case.evidence.decoded.smb2.tracker
     for number, smb in tracker.connections.items():
-        if not case.saw_begin(number) or case.has_gap(number):
+        if not case.saw_begin(number) or is_partial(case, number):
             continue
         for identifier, instances in smb.sessions.items():
             session = instances[-1][1]

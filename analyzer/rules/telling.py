@@ -12,7 +12,7 @@ from analyzer.rules.rule import Confidence, Found, Severity
 from analyzer.rules.words import clock, count
 from parsers.smb2.header import Command
 
-__all__ = ["answers", "command_name", "grouped", "session_id", "tell", "tell_of_rows", "tell_of_setup"]
+__all__ = ["answers", "command_name", "grouped", "is_partial", "session_id", "tell", "tell_of_rows", "tell_of_setup"]
 
 Rows = npt.NDArray[Any]
 
@@ -36,7 +36,7 @@ def tell(
 
     `session` is a session's number, None or -1 for none.
     """
-    if case.has_gap(connection):
+    if is_partial(case, connection):
         severity, confidence = Severity.INFO, Confidence.POSSIBLE
         evidence += "; bytes of this connection are missing from the capture"
     number = session_id(case, session)
@@ -89,6 +89,12 @@ def grouped(rows: Rows) -> Iterator[Rows]:
         for session in np.unique(mine["session"]).tolist():
             chosen = mine[mine["session"] == session]
             yield chosen[np.argsort(chosen["frame"], kind="stable")]
+
+
+def is_partial(case: Case, connection: int) -> bool:
+    """Whether the capture misses some of a connection: lost, or cut off by its snap length."""
+    accounts = case.evidence.decoded.accounts
+    return case.has_gap(connection) or any(one.connection == connection and one.snapped for one in accounts)
 
 
 def session_id(case: Case, number: int | None) -> int | None:

@@ -6,7 +6,7 @@ from typing import cast
 from parsers.gss.kerberos.names import etype_name
 from parsers.keys.ccache import CcacheCredential
 from parsers.keys.keytab import KeytabEntry
-from parsers.keys.store import AnySecret, Credential, DirectionKeys, SessionKey
+from parsers.keys.store import AnySecret, Credential, DirectionKeys, RsaKey, SessionKey, TlsSecret
 from parsers.smb2.session import Session
 
 __all__ = ["described", "joined", "kind", "owner", "proofs"]
@@ -16,6 +16,8 @@ _KINDS = {
     DirectionKeys: "direction keys",
     KeytabEntry: "keytab key",
     CcacheCredential: "cached ticket",
+    TlsSecret: "TLS secret",
+    RsaKey: "RSA key",
 }
 
 
@@ -27,13 +29,17 @@ def kind(secret: AnySecret) -> str:
 
 
 def owner(secret: AnySecret) -> str:
-    """Whose it is: a user, a session, a service, or a client and a service."""
+    """Whose it is: a user, a session, a service, a client and a service, or a TLS session or server."""
     if isinstance(secret, Credential):
         return secret.account
     if isinstance(secret, SessionKey | DirectionKeys):
         return f"0x{secret.session_id:016x}"
     if isinstance(secret, KeytabEntry):
         return f"{secret.principal}@{secret.realm} kvno {secret.kvno} {etype_name(secret.etype)}"
+    if isinstance(secret, TlsSecret):
+        return f"{secret.label} {secret.identifier.hex()}"
+    if isinstance(secret, RsaKey):
+        return f"{secret.bits} bits, SHA-256 of the public key {secret.fingerprint}"
     return f"{secret.client}@{secret.client_realm} for {secret.server}@{secret.server_realm}"
 
 

@@ -398,7 +398,8 @@ _KEY_ENTRIES = Table(
         Column("entry", "string", "", "file and line"),
         Column(
             "kind", "category", "",
-            "password, NT hash, session key, direction keys, keytab key or cached ticket (of a credentials cache)",
+            "password, NT hash, session key, direction keys, keytab key, cached ticket (of a credentials cache), TLS "
+            "secret or RSA key",
         ),
         Column(
             "owner", "string", "",

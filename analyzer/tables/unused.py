@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from analyzer.tables.entries import described, proofs
 from parsers.keys.ccache import CcacheCredential
 from parsers.keys.keytab import KeytabEntry
-from parsers.keys.store import AnySecret, Credential, DirectionKeys, SessionKey
+from parsers.keys.store import AnySecret, Credential, DirectionKeys, RsaKey, SessionKey, TlsSecret
 from parsers.smb2.session import Session
 
 __all__ = ["UnusedKeys"]
@@ -38,6 +38,8 @@ class UnusedKeys:
         """Why this key is not used, in words."""
         if isinstance(secret, SessionKey | DirectionKeys):
             return self._of_session(secret)
+        if isinstance(secret, TlsSecret | RsaKey):
+            return "it is for TLS, which this version does not decrypt"
         if isinstance(secret, Credential):
             sessions = self._by_user.get(secret.user.casefold(), ())
             absent = f"no NTLM logon of {secret.account} is in the capture"

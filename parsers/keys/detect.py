@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from parsers.errors import ParseError, UsageError
-from parsers.keys import ccache, hash_list, keytab, linux_dump, samba_log, toml, wireshark
+from parsers.keys import ccache, hash_list, keytab, linux_dump, nss_key_log, rsa, samba_log, toml, wireshark
 from parsers.keys.ccache import CcacheCredential
 from parsers.keys.keytab import KeytabEntry
 from parsers.keys.store import KeyStore
@@ -33,7 +33,8 @@ class KeyFormat(Enum):
     HASH_LIST = "a list of NT hashes"
     KEYTAB = "a Kerberos keytab"
     CCACHE = "a Kerberos credentials cache"
-    NSS_KEY_LOG = "an NSS key log, which is for TLS"
+    NSS_KEY_LOG = "an NSS key log of TLS sessions"
+    RSA_KEY = "a private key in PEM"
 
 
 _MAGICS = {
@@ -45,7 +46,8 @@ _MAGICS = {
 _MARKERS = {
     KeyFormat.SAMBA_LOG: samba_log.MARKER.search,
     KeyFormat.LINUX_DUMP: linux_dump.MARKER.search,
-    KeyFormat.NSS_KEY_LOG: re.compile(r"[A-Z][A-Z0-9_]+ (?:[0-9a-fA-F]{16,}|Session-ID:)").match,
+    KeyFormat.NSS_KEY_LOG: nss_key_log.MARKER.match,
+    KeyFormat.RSA_KEY: rsa.MARKER.match,
     KeyFormat.WIRESHARK: wireshark.MARKER.match,
     KeyFormat.HASH_LIST: hash_list.MARKER.match,
 }
@@ -54,12 +56,18 @@ _TICKETS: dict[KeyFormat, Callable[[bytes, str], Sequence[KeytabEntry | CcacheCr
     KeyFormat.KEYTAB: keytab.parse,
     KeyFormat.CCACHE: ccache.parse,
 }
-_KINDS = {"keytab": KeyFormat.KEYTAB, "ccache": KeyFormat.CCACHE}  # what tables of a key file promise
+_KINDS = {  # what tables of a key file promise
+    "keytab": KeyFormat.KEYTAB,
+    "ccache": KeyFormat.CCACHE,
+    "keylog": KeyFormat.NSS_KEY_LOG,
+    "rsa": KeyFormat.RSA_KEY,
+}
 _PARSERS = {
     KeyFormat.WIRESHARK: wireshark.parse,
     KeyFormat.SAMBA_LOG: samba_log.parse,
     KeyFormat.LINUX_DUMP: linux_dump.parse,
     KeyFormat.HASH_LIST: hash_list.parse,
+    KeyFormat.NSS_KEY_LOG: nss_key_log.parse,
 }
 
 
@@ -98,8 +106,8 @@ def _load(reference: FileReference) -> KeyFile:
         raise UsageError(f"{path} is {found.value}, not {expected.value}: name it in [[{toml.IMPORT}]]")
     if found is KeyFormat.TOML:
         return toml.parse(data, path)
-    if found is KeyFormat.NSS_KEY_LOG:
-        raise UsageError(f"{path} is {found.value}, and TLS is not decrypted yet")
+    if found is KeyFormat.RSA_KEY:
+        return KeyFile(rsa.parse(data, str(path)))
     if found in _TICKETS:
         return KeyFile(_tickets(found, data, path))
     return KeyFile(_PARSERS[found](_lines(data), str(path)))

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from parsers.errors import UsageError
 from parsers.keys.ccache import CcacheCredential
 from parsers.keys.keytab import KeytabEntry
 from parsers.secret import Secret
 
-__all__ = ["AnySecret", "Credential", "DirectionKeys", "KeyStore", "SessionKey"]
+__all__ = ["AnySecret", "Credential", "DirectionKeys", "KeyStore", "RsaKey", "SessionKey", "TlsSecret"]
 
 NT_HASH_SIZE = 16
 KEY_SIZES = (16, 32)
@@ -95,13 +97,39 @@ class DirectionKeys(Secret):
             raise UsageError(f"the two direction keys of session 0x{self.session_id:016x} have different sizes")
 
 
-AnySecret: TypeAlias = Credential | SessionKey | DirectionKeys | KeytabEntry | CcacheCredential
+@dataclass(frozen=True, slots=True)
+class TlsSecret(Secret):
+    """One line of a key log: a secret of the TLS session with this client random.
+
+    `label` is the log's; "Session-ID" says that `identifier` is a session id, "RSA" that it is the beginning of the
+    encrypted pre-master secret.
+    """
+
+    label: str
+    identifier: bytes
+    secret: bytes = field(repr=False)
+    provenance: str = _COMMAND_LINE
+
+
+@dataclass(frozen=True, slots=True)
+class RsaKey(Secret):
+    """The private key of a TLS server; `fingerprint` is the SHA-256 of its public key (SubjectPublicKeyInfo)."""
+
+    key: RSAPrivateKey = field(repr=False)
+    fingerprint: str
+    bits: int
+    provenance: str = _COMMAND_LINE
+
+
+AnySecret: TypeAlias = Credential | SessionKey | DirectionKeys | KeytabEntry | CcacheCredential | TlsSecret | RsaKey
 
 
 class KeyStore(Secret):
     """All secrets of one analysis. The same session may have several keys: whoever uses them proves which one fits."""
 
-    __slots__ = ("_ccache", "_credentials", "_direction_keys", "_keytab", "_session_keys")
+    __slots__ = (
+        "_ccache", "_credentials", "_direction_keys", "_keytab", "_rsa_keys", "_session_keys", "_tls_secrets",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._credentials: list[Credential] = []
@@ -109,12 +137,15 @@ class KeyStore(Secret):
         self._direction_keys: dict[int, list[DirectionKeys]] = {}
         self._keytab: list[KeytabEntry] = []
         self._ccache: list[CcacheCredential] = []
+        self._tls_secrets: list[TlsSecret] = []
+        self._rsa_keys: list[RsaKey] = []
 
     def __repr__(self) -> str:
         return (
             f"KeyStore({len(self._credentials)} credentials, {len(self._session_keys)} sessions with keys, "
             f"{len(self._direction_keys)} sessions with direction keys, {len(self._keytab)} keys of keytabs, "
-            f"{len(self._ccache)} cached tickets)"
+            f"{len(self._ccache)} cached tickets, {len(self._tls_secrets)} secrets of TLS, "
+            f"{len(self._rsa_keys)} RSA keys)"
         )
 
     def __bool__(self) -> bool:
@@ -126,6 +157,8 @@ class KeyStore(Secret):
         yield from chain.from_iterable(self._direction_keys.values())
         yield from self._keytab
         yield from self._ccache
+        yield from self._tls_secrets
+        yield from self._rsa_keys
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
@@ -160,8 +193,12 @@ class KeyStore(Secret):
             self._direction_keys.setdefault(secret.session_id, []).append(secret)
         elif isinstance(secret, KeytabEntry):
             self._keytab.append(secret)
-        else:
+        elif isinstance(secret, CcacheCredential):
             self._ccache.append(secret)
+        elif isinstance(secret, TlsSecret):
+            self._tls_secrets.append(secret)
+        else:
+            self._rsa_keys.append(secret)
 
     def merge(self, other: "KeyStore") -> None:
         """Add all secrets of another store, after those that are here."""

@@ -23,9 +23,10 @@ _KNOWN = {
     "session": ("id", "key", "client_to_server", "server_to_client"),
     "keytab": ("path",),
     "ccache": ("path",),
+    "keylog": ("path",),
+    "rsa": ("path",),
     IMPORT: ("path",),
 }
-_FOR_TLS = ("keylog", "rsa")
 _HEADER = re.compile(r"""\s*\[\[?\s*["']?([A-Za-z0-9_-]+)""")
 _KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
 _DECODE_ERROR = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")
@@ -104,8 +105,6 @@ class _Table:
 
     def check_table(self) -> None:
         """Raise unless tables of this name are known."""
-        if self.name in _FOR_TLS:
-            raise self.error("", f"[[{self.name}]] is for TLS, which is not decrypted yet: take it out")
         self.check_name("table", self.name, tuple(_KNOWN))
 
     def check_name(self, kind: str, found: str, known: tuple[str, ...]) -> None:

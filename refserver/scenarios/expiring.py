@@ -14,7 +14,16 @@ from refserver.scenarios.stage import USER, Stage
 from refserver.scenarios.truth import Event
 from refserver.server.config import ServerConfig
 
-__all__ = ["HOUR", "MASS_EXPIRY", "NOT_RENEWED", "REAUTH_FAILED", "REAUTH_VALID", "RENEWED", "first_use", "ticket_changes"]
+__all__ = [
+    "HOUR",
+    "MASS_EXPIRY",
+    "NOT_RENEWED",
+    "REAUTH_FAILED",
+    "REAUTH_VALID",
+    "RENEWED",
+    "first_use",
+    "ticket_changes",
+]
 
 HOUR = 3600
 _LATE = 60  # seconds after the end of a ticket: the server has scanned its sessions by then (T6)

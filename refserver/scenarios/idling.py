@@ -63,7 +63,11 @@ REAPED = Scenario(
     _reaped,
     (
         Option("minutes", 20.0, "how long nothing is asked; less than 15 is in time"),
-        Option("by", "status", "how the client learns of it: its next request is refused, or the connection closed",
-               ("status", "close")),
+        Option(
+            "by",
+            "status",
+            "how the client learns of it: its next request is refused, or the connection closed",
+            ("status", "close"),
+        ),
     ),
 )

@@ -10,6 +10,8 @@ from refserver.server.config import ServerConfig
 
 __all__ = ["GUEST", "LOCKOUT", "ROLLOVER", "WRONG_PASSWORD"]
 
+_MISTYPED = "Passw0rd?"
+
 
 def _rollover(stage: Stage) -> None:
     def change(config: ServerConfig) -> None:
@@ -40,7 +42,7 @@ def _wrong_password(stage: Stage) -> None:
 
     def work(link: ClientLink) -> Steps[None]:
         client = yield from _begin(stage, link)
-        yield settled(client.session_setup(stage.ntlm(password="Winter2026")))
+        yield settled(client.session_setup(stage.ntlm(password=_MISTYPED)))
         if not stage.options["corrected"]:
             stage.truth.expect("logon_refused", "auth_failed")
             client.close()
@@ -64,7 +66,7 @@ def _lockout(stage: Stage) -> None:
     def work(link: ClientLink) -> Steps[None]:
         client = yield from _begin(stage, link)
         for _ in range(threshold):
-            yield settled(client.session_setup(stage.ntlm(password="Winter2026")))
+            yield settled(client.session_setup(stage.ntlm(password=_MISTYPED)))
             stage.truth.expect("logon_refused", "auth_failed")
             yield wait(seconds=5)
         yield settled(client.session_setup(stage.ntlm()))  # the right one, too late

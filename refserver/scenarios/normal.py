@@ -60,6 +60,8 @@ def _normal(stage: Stage) -> None:
 def _work(stage: Stage, link: ClientLink) -> Steps[None]:
     credential = stage.kerberos(_TEN_HOURS) if stage.options["auth"] == "kerberos" else None
     client, tree = yield from stage.log_on(link, credential)
+    if client.dialect <= Dialect.SMB_2_1:
+        stage.truth.expect("weak_dialect", "negotiate")
     data = stage.random_bytes("file")(stage.options["size"])
     yield from files.list_directory(client, tree)
     yield from files.get(client, tree, "report.txt")

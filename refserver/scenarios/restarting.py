@@ -38,9 +38,7 @@ def _restart(stage: Stage) -> None:
 
     (session_id,) = stage.run(before())
     number = link.endpoint.connection
-    stage.truth.note(
-        kind, stage.now, connection=number, text="the service goes down", findings=("server_restarted",)
-    )
+    stage.truth.note(kind, stage.now, connection=number, text="the service goes down", findings=("server_restarted",))
     server.kill(death)
     stage.simulation.after(stage.seconds("down"), lambda _now: server.start())
     stage.run(after(session_id))
@@ -118,7 +116,7 @@ RESTART = Scenario(
     _restart,
     (
         Option("how", "reset", "how the connections end", tuple(_DEATHS)),
-        Option("down", 10.0, "seconds until it is back"),
+        Option("down", 10.0, "seconds until it is back, more than 1"),
     ),
 )
 DEATH = Scenario(

@@ -43,8 +43,15 @@ def _starve(stage: Stage, link: ClientLink, server: ServerProcess, file: Open) -
     while client.credits:
         request = client.read(file, 0, 10)
         yield request
-    stage.note(link, "credits_exhausted", request, session=file.tree_connect.session,
-               findings=("credit_starvation", "CRED-03"))
+    assert link.place is not None  # of the last answer
+    stage.truth.note(
+        "credits_exhausted",
+        stage.now,
+        stage.place_of(link, request),
+        link.place,
+        session_id=file.tree_connect.session.session_id,
+        findings=("credit_starvation", "CRED-03"),
+    )
     client.read(file, 0, 10)  # waits for a credit that never comes
     yield wait(seconds=float(stage.options["patience"]))
     client.close()
@@ -63,7 +70,9 @@ STARVATION = Scenario(
     "the server answers READs without granting credits, until the client has none left",
     _starvation,
     (
-        Option("grants", "none", "what the server grants: nothing, or few, which is slow but no fault", ("none", "few")),
+        Option(
+            "grants", "none", "what the server grants: nothing, or few, which is slow but no fault", ("none", "few")
+        ),
         Option("patience", 30.0, "seconds until the client gives up"),
     ),
 )

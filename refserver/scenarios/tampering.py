@@ -67,7 +67,12 @@ def _play(stage: Stage, change: _Change, rule: str, *, encrypted: bool) -> None:
             _change_next(server, change)
             yield settled(client.read(file, 100, 100))
             stage.truth.note(
-                "request", stage.now, answer, session_id=tree.session.session_id, text="answer of READ", findings=(rule,)
+                "request",
+                stage.now,
+                answer,
+                session_id=tree.session.session_id,
+                text="answer of READ",
+                findings=(rule,),
             )
         elif which == "request":
             with client.deviating(Deviation(tamper=_LAST)):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from parsers.smb2.create import CreateDisposition
 from refserver.client import files
+from refserver.client.calls import all_of
 from refserver.client.client import Client
 from refserver.client.commands import READ_WRITE_DELETE
 from refserver.client.script import Steps, settled, wait
@@ -88,8 +89,7 @@ def _stall(stage: Stage) -> None:
         server.stop()
         stage.simulation.after(frozen, lambda _now: server.resume())
         requests = [client.read(file, 1000 * place, 1000) for place in range(4)]
-        for request in requests:
-            yield request
+        yield all_of(*requests)
         findings = ("server_stalled",) if frozen >= _NOTICED * SECOND else ()
         stage.note(link, "request", requests[0], session=tree.session, text="READ", findings=findings)
         yield client.close_file(file)
@@ -167,7 +167,10 @@ def _black_hole(stage: Stage) -> None:
             yield client.close_file(file)
             yield from stage.log_off(client, tree)
             return
-        text, findings = "WRITE, of large packets", ("mtu_black_hole", "request_never_sent")
+        text, findings = (
+            "WRITE, of large packets",
+            ("mtu_black_hole", "request_never_sent", "request_timeout", "TIME-01"),
+        )
         stage.note(link, "request", request, session=tree.session, text=text, findings=findings)
 
     stage.run(work(machine.connect(server)))
@@ -185,7 +188,11 @@ REORDERING = Scenario(
     "path_reorders",
     "packets overtake each other, and the senders repeat what was not lost",
     _reordering,
-    (Option("reorder", 0.1, "probability that a packet is overtaken"), Option("size", 600_000, _SIZE.help)),
+    (
+        Option("reorder", 0.2, "probability that a packet is overtaken"),
+        Option("latency", 1.0, "milliseconds that a packet takes, one way; one that is overtaken takes 2 more"),
+        Option("size", 600_000, _SIZE.help),
+    ),
 )
 ZERO_WINDOW = Scenario(
     "zero_window",

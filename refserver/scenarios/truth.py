@@ -193,11 +193,8 @@ class Truth:
 
 def _row(event: Event, observer: Observer) -> dict[str, Any]:
     frames = sorted({frame for place in event.places for frame in observer.frames_of(*place)})
-    time = event.time
-    if event.places and (deciding := observer.frames_of(*event.places[-1])):
-        time = observer.seen[deciding[-1] - 1].time
     return {
-        "time": time,
+        "time": _time(event, observer),
         "kind": event.kind,
         "frames": frames,
         "connection": event.connection,
@@ -205,6 +202,15 @@ def _row(event: Event, observer: Observer) -> dict[str, Any]:
         "text": event.text,
         "findings": event.findings,
     }
+
+
+def _time(event: Event, observer: Observer) -> int:
+    """When the capture has the last byte of what decides it for the first time; if it has not, when it happened."""
+    if not event.places:
+        return event.time
+    place = event.places[-1]
+    frames = observer.frames_of(*place._replace(begin=place.end - 1)) or observer.frames_of(*place)
+    return observer.seen[frames[0] - 1].time if frames else event.time
 
 
 def _is_noted(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
@@ -227,7 +233,7 @@ def _transport(observer: Observer) -> tuple[list[dict[str, Any]], list[dict[str,
         connections.append({"connection": number, "client": str(client), "server": str(server)})
         opening = [one for one in frames if one.flags & SYN]
         answered = any(one.flags & ACK for one in opening)
-        events.append(_tcp("tcp_connect", number, opening, "" if answered else "nobody answers"))
+        events.append(_tcp("tcp_connect", number, opening, "" if answered else "no connection"))
         events.append(_tcp("tcp_close", number, [one for one in frames if one.flags & FIN]))
         events.append(_tcp("tcp_reset", number, [one for one in frames if one.flags & RST]))
     return connections, [event for event in events if event["frames"]]

@@ -68,8 +68,9 @@ def _timeout(stage: Stage) -> None:
         if answered:
             yield wait(nanoseconds=answered)
             text = "the answer, too late"
-            stage.truth.note("request", stage.now, answer, session_id=tree.session.session_id, text=text,
-                             findings=("late_answer",))
+            stage.truth.note(
+                "request", stage.now, answer, session_id=tree.session.session_id, text=text, findings=("late_answer",)
+            )
         server.rewrite = lambda message: message
         yield wait(seconds=2)
         yield from _come_back(stage, machine.connect(server), tree)
@@ -151,7 +152,10 @@ def _long_waits(stage: Stage) -> None:
         client, tree = yield from stage.log_on(holder)
         file = yield client.create(tree, "table.csv", access=READ_WRITE_DELETE)
         directory = yield client.create(
-            tree, "", access=AccessMask.FILE_LIST_DIRECTORY | AccessMask.SYNCHRONIZE, options=CreateOptions.DIRECTORY_FILE
+            tree,
+            "",
+            access=AccessMask.FILE_LIST_DIRECTORY | AccessMask.SYNCHRONIZE,
+            options=CreateOptions.DIRECTORY_FILE,
         )
         yield client.lock(file, (whole,))
         changes = client.change_notify(directory)

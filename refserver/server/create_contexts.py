@@ -17,7 +17,7 @@ from parsers.smb2.file_contexts import (
     OnDiskIdResponse,
     TimewarpToken,
 )
-from parsers.smb2.security_descriptor import SecurityDescriptor
+from parsers.smb2.security_descriptor import Control, SecurityDescriptor
 from parsers.times import ns_to_filetime
 from refserver.errors import StatusError
 from refserver.server import security
@@ -57,12 +57,14 @@ def apply(node: Node, contexts: tuple[CreateContext, ...]) -> None:
 
 
 def protect(node: Node, contexts: tuple[CreateContext, ...]) -> None:
-    """Give a new file the security descriptor that the client sent with it, its owner and group where it has none."""
+    """Give a new file the security descriptor that the client sent with it; what it lacks is as by default."""
     for context in contexts:
         if isinstance(context, RawCreateContext) and context.name == _SD_BUFFER:
-            sent, known = _descriptor(context.data), node.attributes()
-            owner, group = sent.owner or security.DEFAULT.owner, sent.group or security.DEFAULT.group
-            known.security = replace(sent, owner=owner, group=group).build()
+            sent, known, default = _descriptor(context.data), node.attributes(), security.DEFAULT
+            if not sent.control & Control.DACL_PRESENT:
+                sent = replace(sent, control=sent.control | Control.DACL_PRESENT, dacl=default.dacl)
+            sent = replace(sent, owner=sent.owner or default.owner, group=sent.group or default.group)
+            known.security = sent.build()
             node.set_attributes(known)
 
 

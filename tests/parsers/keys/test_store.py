@@ -129,7 +129,7 @@ def test_no_secret_shows():
             assert b"S3cret".hex() not in shown
     assert repr(full_store()) == (
         "KeyStore(2 credentials, 1 sessions with keys, 1 sessions with direction keys, 1 keys of keytabs, "
-        "0 cached tickets)"
+        "0 cached tickets, 0 secrets of TLS, 0 RSA keys)"
     )
 
 

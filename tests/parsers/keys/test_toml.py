@@ -76,7 +76,7 @@ def test_the_examples_of_the_documentation_are_valid(written):
         found = parse(example.encode(), "keys.toml")
         assert found.store or found.references
     found = parse("\n".join(examples).encode(), "keys.toml")
-    assert {reference.kind for reference in found.references} == {"keytab", "ccache", "import"}
+    assert {reference.kind for reference in found.references} == {"keytab", "ccache", "import", "keylog", "rsa"}
     whole = found.store
     assert len(whole.credentials) == 4
     assert whole.session_keys_for(0x281CAC000069)
@@ -109,7 +109,10 @@ def test_an_empty_file_is_an_empty_store(written):
     [
         ('[[usr]]\nname = "x"', 'line 1: unknown table "usr"; did you mean "user"?'),
         ("\n[[sessions]]\nid = 1", 'line 2: unknown table "sessions"; did you mean "session"?'),
-        ('passphrase = "x"', 'line 1: unknown table "passphrase"; known are user, session, keytab, ccache, import'),
+        (
+            'passphrase = "x"',
+            'line 1: unknown table "passphrase"; known are user, session, keytab, ccache, keylog, rsa, import',
+        ),
         ('[[user]]\n\nnam = "x"', 'line 3: unknown key "nam"; did you mean "name"?'),
         ('[[user]]\nname = "x"\nPassword = "y"', 'line 3: unknown key "Password"; did you mean "password"?'),
         (
@@ -169,8 +172,8 @@ def test_an_empty_file_is_an_empty_store(written):
             '[[import]]\npath = "C:\\temp\\new"',
             "line 2: path has a control character; write text with backslashes in single quotes",
         ),
-        ('\n[[keylog]]\npath = "x"', "line 2: [[keylog]] is for TLS, which is not decrypted yet: take it out"),
-        ('[[rsa]]\npath = "x"', "line 1: [[rsa]] is for TLS, which is not decrypted yet: take it out"),
+        ("\n[[keylog]]", 'line 2: a keylog needs the path of a file: path = "..."'),
+        ("[[rsa]]\npath = 3", 'line 2: path must be a string: path = "..."'),
     ],
 )
 def test_every_mistake_names_its_line(written, text, message):

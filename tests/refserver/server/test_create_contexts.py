@@ -12,7 +12,7 @@ from parsers.smb2.file_contexts import (
     OnDiskIdRequest,
     OnDiskIdResponse,
 )
-from parsers.smb2.security_descriptor import SecurityDescriptor, build_sid
+from parsers.smb2.security_descriptor import Control, SecurityDescriptor, build_sid
 from parsers.times import ns_to_filetime
 from tests.refserver.server.opens import ALL, Opener, opener
 
@@ -53,6 +53,8 @@ def test_a_security_descriptor_comes_with_the_file(client: Opener) -> None:
     kept = SecurityDescriptor.parse(client.record(file).node.attributes().security)
     assert kept.owner == build_sid(5, 18)
     assert kept.group == build_sid(5, 32, 545)
+    assert kept.control & Control.DACL_PRESENT
+    assert kept.dacl
 
 
 def test_a_name_has_four_bytes_at_least(client: Opener) -> None:

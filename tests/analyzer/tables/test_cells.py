@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyzer.cli.cells import plain, shown
+from analyzer.tables.cells import plain, shown
 from analyzer.tables.columns import from_values
 from analyzer.tables.schema import DURATION, TIME, Column
 

@@ -1,0 +1,6 @@
+"""Comparison of two captures: two sides of the same traffic, or before and after a change."""
+
+from analyzer.compare.compare import compare
+from analyzer.compare.comparison import BEFORE_AFTER, TWO_SIDES, Comparison
+
+__all__ = ["BEFORE_AFTER", "TWO_SIDES", "Comparison", "compare"]
