@@ -46,6 +46,7 @@ from parsers.smb2.rows import MESSAGE, Columns
 from parsers.transport.ip import Segments
 
 if TYPE_CHECKING:
+    from analyzer.compare import Comparison
     from analyzer.plots import Plots
 
 __all__ = ["Analysis", "Keys", "analyze", "load_keys", "read"]
@@ -298,6 +299,20 @@ class Analysis:
         else:
             yield getattr(self, table)
 
+    def compare(self, other: "Analysis", mode: str | None = None) -> "Comparison":
+        """Beside another capture: the other side of the same traffic, or different traffic after a change.
+
+        Args:
+            other: the second capture; this one is the first.
+            mode: "two sides" or "before and after"; None: what the captures show.
+
+        Raises:
+            UsageError: a capture was read from a stream and cannot be read again, or they are not two sides.
+        """
+        from analyzer.compare import compare  # noqa: PLC0415 - few need it
+
+        return compare(self, other, mode)
+
     @staticmethod
     def describe(table: str) -> pd.DataFrame:
         """Name, type, unit and meaning of a table's columns.
@@ -330,6 +345,16 @@ class Analysis:
                 cannot be written.
         """
         return extract_files(self.sources, self._keys, folder, pipes=pipes)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write an HTML file that tells everything to a person: it needs no network, and holds no secret.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        from analyzer.report import write_report  # noqa: PLC0415 - its templates wait until they are needed
+
+        write_report(self, path)
 
     def export_keys(self, path: str | os.PathLike[str], kind: str = "toml") -> int:
         """Write the keys that were proved, secrets as they are, to a file of mode 0600; returns of how many sessions.

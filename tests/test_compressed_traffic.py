@@ -134,6 +134,19 @@ def test_a_pattern_is_read(encrypted: bool, tmp_path: Path) -> None:
     check(analyzed(share, tmp_path / "trace.pcapng"), plain, tmp_path / "files", encrypted=encrypted)
 
 
+def test_what_is_compressed_changes_the_session_in_its_turn(tmp_path: Path) -> None:
+    """A tree that is connected in compressed messages, and disconnected in others."""
+    share = Share().connect()
+    for place, (sender, message) in enumerate(share.said):
+        share.said[place] = (sender, with_pattern(message + bytes(100), 100))
+    empty = b"\x04\0\0\0"
+    share.answer(Command.TREE_DISCONNECT, share.ask(Command.TREE_DISCONNECT, empty, tree_id=1), empty, tree_id=1)
+    analysis = analyzed(sealed(share), tmp_path / "trace.pcapng")
+    assert analysis.messages.compressed.tolist() == [True, True, False, False]
+    assert analysis.trees.disconnected.notna().tolist() == [True]
+    assert analysis.trees.path.tolist() == [r"\\server\share"]
+
+
 def test_the_examples_are_compressed_by_these_captures(tmp_path: Path) -> None:
     """What the other tests read is not there as it is."""
     share, place = upload(ABC)

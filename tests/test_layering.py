@@ -68,8 +68,18 @@ RULES = (
     Rule("analyzer.latency", ("parsers",), ("numpy", "pandas")),
     Rule(
         "analyzer.plots",
-        ("parsers", "analyzer.latency", "analyzer.evidence", "analyzer.events", "analyzer.analysis"),
+        ("parsers", "analyzer.tables", "analyzer.latency", "analyzer.evidence", "analyzer.events", "analyzer.analysis"),
         ("numpy", "pandas", "matplotlib"),
+    ),
+    Rule(
+        "analyzer.report",
+        ("parsers", "analyzer.tables", "analyzer.latency", "analyzer.export", "analyzer.analysis"),
+        ("numpy", "pandas", "jinja2", "markupsafe"),
+    ),
+    Rule(
+        "analyzer.compare",
+        ("parsers", "analyzer.tables", "analyzer.export", "analyzer.analysis"),
+        ("numpy", "pandas"),
     ),
     Rule("analyzer.analysis", ("parsers", "analyzer"), ("numpy", "pandas")),
     Rule("analyzer.cli", ("parsers", "analyzer", "refserver"), ("pandas",)),

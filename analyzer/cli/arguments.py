@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from analyzer.cli import generate, serve
+from analyzer.cli import compare, generate, serve
+from analyzer.cli.capture_options import add_captures
 from analyzer.tables.schema import TABLES
 from parsers.errors import UsageError
 
@@ -26,6 +27,7 @@ examples:
   sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
   sessionscope extract trace.pcapng --keys keys.toml -o files
   sessionscope keys check trace.pcapng --keys keys.toml
+  sessionscope compare client.pcapng server.pcapng
   sessionscope describe exchanges
 
 A capture is a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz; a folder of them; or - for
@@ -161,6 +163,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     _add_extract(_command(commands, "extract", "write the files that were read and written", _EXTRACT_EPILOG))
     _add_keys(_command(commands, "keys", "say which keys open which session, or write those that do", _KEYS_EPILOG))
+    compare.add(
+        _command(
+            commands, "compare", "two captures: both sides of the same traffic, or before and after", compare.EPILOG
+        )
+    )
     serve.add(_command(commands, "serve", "be an SMB server, for tests and demonstrations", serve.EPILOG))
     generate.add(
         _command(commands, "generate", "make a trace of something that happens, with keys and truth", generate.EPILOG)
@@ -197,7 +204,7 @@ def _command(commands: Any, name: str, text: str, epilog: str) -> argparse.Argum
 
 
 def _add_table(parser: argparse.ArgumentParser) -> None:
-    _add_captures(parser)
+    add_captures(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to write the table (default: text)")
     parser.add_argument(
         "--where", metavar="EXPRESSION", help="rows to show, as a condition on columns: \"status == 'STATUS_PENDING'\""
@@ -213,12 +220,12 @@ def _add_diagnose(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_decrypt(parser: argparse.ArgumentParser) -> None:
-    _add_captures(parser)
+    add_captures(parser)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the pcapng file to write")
 
 
 def _add_extract(parser: argparse.ArgumentParser) -> None:
-    _add_captures(parser)
+    add_captures(parser)
     parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="a new or empty folder to write to")
     parser.add_argument(
         "--pipes", action="store_true", help="write what went through named pipes as well; else it is only listed"
@@ -232,33 +239,12 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--table", choices=KEY_TABLES, help="the one table to write")
     check.set_defaults(command="keys check")
     export = _command(actions, "export", "write the keys of all sessions that were opened", _EXPORT_EPILOG)
-    _add_captures(export)
+    add_captures(export)
     export.add_argument(
         "--format", choices=KEY_FORMATS, default="toml", help="a key file of this program, or what Wireshark reads"
     )
     export.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write; secrets, mode 0600")
     export.set_defaults(command="keys export")
-
-
-def _add_captures(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("captures", metavar="CAPTURE", nargs="+", help="a capture, a folder of captures, or -")
-    parser.add_argument(
-        "--keys",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="a file with keys: key file, keytab, credentials cache, Wireshark table, Samba log, hash list, ... "
-        "(docs/keys.md); may be repeated",
-    )
-    parser.add_argument("--keytab", metavar="FILE", action="append", default=[], help="a service's keytab")
-    parser.add_argument(
-        "--password", metavar="DOMAIN\\USER:PASSWORD", action="append", default=[],
-        help="a user's password; other users of this machine can see it, so prefer a key file",
-    )  # fmt: skip
-    parser.add_argument(
-        "--nt-hash", metavar="DOMAIN\\USER:HASH", action="append", default=[], help="a user's NT hash, 32 hex digits"
-    )
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if something is damaged or undecoded")
 
 
 def _positive(text: str) -> int:

@@ -1,12 +1,16 @@
 """Different traffic before and after something was changed: what became faster, what fails, which findings went."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from analyzer.compare.comparison import BEFORE_AFTER, Comparison, duration, nanoseconds
+from analyzer.compare.schema import CHANGES, ERRORS, LATENCY, VOLUME, typed
+from parsers.ntstatus_table import TABLE
+from parsers.times import NANOSECONDS
 
 if TYPE_CHECKING:
     from analyzer.analysis import Analysis
@@ -18,16 +22,17 @@ _TELLING_DIFFERENCE = 1_000_000  # ns
 _TELLING_COUNT = 5  # answers on both sides
 _SAID = 5  # commands, statuses: the table has all
 _SEVERITIES = ("security", "error", "warning")
-_NO_ERROR = ("STATUS_SUCCESS", "STATUS_PENDING", "STATUS_MORE_PROCESSING_REQUIRED")
+_ERROR = 3  # the severity of a status, its two highest bits
 
 
 def before_after(a: "Analysis", b: "Analysis") -> Comparison:
     """Compare two captures of different traffic.
 
-    Tables: `latency` (by command), `errors` (answers that are no success, by command and status), `volume` (requests,
-    bytes and time), `changes` (findings by rule: appeared, gone, more, fewer, same).
+    Tables: `latency` (by command), `errors` (by command and status), `volume` (requests, bytes, time), `changes`
+    (findings by rule).
     """
-    tables = {"latency": _latency(a, b), "errors": _errors(a, b), "volume": _volume(a, b), "changes": _changes(a, b)}
+    frames = {LATENCY: _latency(a, b), ERRORS: _errors(a, b), VOLUME: _volume(a, b), CHANGES: _changes(a, b)}
+    tables = {table.name: typed(frame, table) for table, frame in frames.items()}
     sentences = (
         *_finding_sentences(tables["changes"]),
         *_latency_sentences(tables["latency"]),
@@ -38,68 +43,67 @@ def before_after(a: "Analysis", b: "Analysis") -> Comparison:
 
 
 def _latency(a: "Analysis", b: "Analysis") -> pd.DataFrame:
-    """command, then count, median, p90, p99 and longest of A and of B, and ratio (of the medians, B to A)."""
+    """Response times by command, the commands of which there are most first."""
     columns = ["command", "count", "median", "p90", "p99", "longest"]
-    parts = [analysis.latency("command")[columns] for analysis in (a, b)]
-    for part in parts:
-        part["command"] = part["command"].astype(str)
+    parts = [analysis.latency("command")[columns].astype({"command": "string"}) for analysis in (a, b)]
     frame = parts[0].merge(parts[1], on="command", how="outer", suffixes=("_a", "_b"))
-    for name in ("count_a", "count_b"):
-        frame[name] = frame[name].fillna(0).astype("int64")
+    counts = frame[["count_a", "count_b"]].fillna(0)
+    frame[["count_a", "count_b"]] = counts
     frame["ratio"] = frame["median_b"] / frame["median_a"]
-    busiest = frame["count_a"] + frame["count_b"]
-    return frame.loc[busiest.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+    busiest = counts.sum(axis=1).sort_values(ascending=False, kind="stable")
+    return frame.loc[busiest.index].reset_index(drop=True)
 
 
 def _errors(a: "Analysis", b: "Analysis") -> pd.DataFrame:
-    """command, status, then how often A and B have it (count_a, count_b), and unanswered requests beside them."""
+    """Answers with an error, and requests without answer, by command; what changed most first."""
     parts = []
     for name, analysis in (("count_a", a), ("count_b", b)):
         frame = analysis.exchanges[["command", "status", "outcome"]].astype("string")
-        unanswered = frame["outcome"] == "unanswered"
-        frame["status"] = frame["status"].mask(unanswered.fillna(value=False), "(unanswered)")
-        wrong = frame["status"].notna() & ~frame["status"].isin(_NO_ERROR)
-        parts.append(frame[wrong].groupby(["command", "status"], observed=True).size().rename(name))
-    counts = pd.concat(parts, axis=1).fillna(0).astype("int64")
+        frame["status"] = frame["status"].mask((frame["outcome"] == "unanswered").fillna(value=False), "(unanswered)")
+        wrong = frame["status"].notna() & ~frame["status"].isin(_harmless())
+        parts.append(frame[wrong].groupby(["command", "status"]).size().rename(name))
+    counts = pd.concat(parts, axis=1).fillna(0)
     counts["difference"] = counts["count_b"] - counts["count_a"]
     largest = counts["difference"].abs().sort_values(ascending=False, kind="stable")
     return counts.loc[largest.index].reset_index()
 
 
+@cache
+def _harmless() -> frozenset[str]:
+    """The names of statuses that are no error: their severity is success, information or warning (MS-ERREF 2.3).
+
+    And the one that says that a logon has further legs.
+    """
+    lines = (line.split() for line in TABLE.splitlines())
+    names = {name for value, name in lines if int(value, 16) >> 30 != _ERROR}
+    return frozenset(names | {"STATUS_MORE_PROCESSING_REQUIRED"})
+
+
 def _volume(a: "Analysis", b: "Analysis") -> pd.DataFrame:
-    """Indexed by A and B: seconds, connections, sessions, requests, read and written (bytes), and bytes a second."""
+    """How much there is in each capture."""
     records = []
-    for analysis in (a, b):
+    for name, analysis in (("A", a), ("B", b)):
         exchanges = analysis.exchanges
-        times = [file.first_time for file in analysis.files if file.first_time is not None]
+        begins = [file.first_time for file in analysis.files if file.first_time is not None]
         ends = [file.last_time for file in analysis.files if file.last_time is not None]
-        seconds = (max(ends) - min(times)) / 1e9 if times else 0.0
-        moved = {
-            name: int(exchanges.loc[exchanges["command"] == command, "transferred"].sum())
-            for name, command in (("read", "READ"), ("written", "WRITE"))
-        }
-        rate = sum(moved.values()) / seconds if seconds else 0.0
-        records.append(
-            {
-                "seconds": seconds,
-                "connections": len(analysis.connections),
-                "sessions": len(analysis.sessions),
-                "requests": len(exchanges),
-                **moved,
-                "rate": rate,
-            }
+        length = max(ends) - min(begins) if begins else 0
+        read, written = (
+            int(exchanges.loc[exchanges["command"] == command, "transferred"].sum()) for command in ("READ", "WRITE")
         )
-    return pd.DataFrame(records, index=pd.Index(["A", "B"], name="capture"))
+        rate = (read + written) * NANOSECONDS // length if length else 0
+        counts = len(analysis.connections), len(analysis.sessions), len(exchanges)
+        records.append((name, pd.Timedelta(length, "ns"), *counts, read, written, rate))
+    return pd.DataFrame(records, columns=list(VOLUME.names))
 
 
 def _changes(a: "Analysis", b: "Analysis") -> pd.DataFrame:
-    """Findings by rule: rule, severity, title, count_a, count_b, change; what appeared first."""
+    """Findings by rule; what appeared first."""
     keys = ["rule", "severity", "title"]
     parts = [
         analysis.findings[keys].astype("string").groupby(keys).size().rename(name)
         for name, analysis in (("count_a", a), ("count_b", b))
     ]
-    frame = pd.concat(parts, axis=1).fillna(0).astype("int64").reset_index()
+    frame = pd.concat(parts, axis=1).fillna(0).reset_index()
     frame["change"] = [_change(one, other) for one, other in zip(frame["count_a"], frame["count_b"], strict=True)]
     order = ["appeared", "more", "same", "fewer", "gone"]
     return frame.sort_values("change", key=lambda column: column.map(order.index), kind="stable").reset_index(drop=True)
@@ -148,14 +152,18 @@ def _error_sentences(errors: pd.DataFrame) -> Iterator[str]:
     for command, status, one, other in zip(
         changed["command"], changed["status"], changed["count_a"], changed["count_b"], strict=True
     ):
-        yield f"{command} ended with {status} {one:,} times, then {other:,}."
+        yield f"{command} ended with {status} {_often(one)}, then {_often(other)}."
+
+
+def _often(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count:,} times")
 
 
 def _volume_sentences(volume: pd.DataFrame) -> Iterator[str]:
     parts = (
-        f"{name} has {requests:,} requests in {seconds:.1f} s and moved {rate / 1e6:.2f} MB/s"
-        for name, requests, seconds, rate in zip(
-            volume.index, volume["requests"], volume["seconds"], volume["rate"], strict=True
+        f"{name} has {requests:,} requests in {duration(int(length))} and moved {rate / 1e6:.2f} MB/s"
+        for name, requests, length, rate in zip(
+            volume["capture"], volume["requests"], nanoseconds(volume["length"]), volume["rate"], strict=True
         )
     )
     yield f"{'; '.join(parts)}."

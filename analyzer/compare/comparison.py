@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 __all__ = ["BEFORE_AFTER", "TWO_SIDES", "Comparison", "duration", "nanoseconds"]
+
+Value: TypeAlias = pd.Timedelta | float | None
 
 TWO_SIDES = "two sides"
 BEFORE_AFTER = "before and after"
@@ -24,7 +27,7 @@ class Comparison:
         b: the second capture's name.
         sentences: what differs, in words; the most important first.
         tables: DataFrames by name. Also as attributes: `comparison.lost` is `comparison.tables["lost"]`.
-        values: single numbers by name, times in nanoseconds; also as attributes.
+        values: single facts by name; also as attributes.
     """
 
     mode: str
@@ -32,12 +35,12 @@ class Comparison:
     b: str
     sentences: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]
-    values: Mapping[str, int | float | str | None] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
 
-    def __getattr__(self, name: str) -> pd.DataFrame | int | float | str | None:
+    def __getattr__(self, name: str) -> pd.DataFrame | Value:
         for found in (self.__dict__.get("tables", {}), self.__dict__.get("values", {})):
             if name in found:
-                value: pd.DataFrame | int | float | str | None = found[name]
+                value: pd.DataFrame | Value = found[name]
                 return value
         raise AttributeError(
             f"there is no {name!r} in this comparison: it is of the mode {self.__dict__.get('mode')!r}"

@@ -31,8 +31,8 @@ PATHS = Table(
         Column("p99", DURATION, "", "the delay that one segment in a hundred exceeds"),
         Column("longest", DURATION, "", "the longest delay"),
     ),
-    ("connection", "client", "server", "sender", "towards", "matched", "lost", "lost_bytes", "shortest", "median", "p99"),
-)  # fmt: skip
+    ("connection", "client", "server", "sender", "towards", "matched", "lost", "shortest", "median", "p99"),
+)
 
 LOST = Table(
     "lost",

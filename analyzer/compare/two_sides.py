@@ -1,6 +1,6 @@
 """The same traffic captured in two places: the clocks, the way between, and what was lost on it."""
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,22 +9,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from analyzer.compare.clock import Clock, estimate
-from analyzer.compare.comparison import TWO_SIDES, Comparison, duration, nanoseconds
+from analyzer.compare.comparison import TWO_SIDES, Comparison, nanoseconds
 from analyzer.compare.matching import Match
+from analyzer.compare.schema import APART, LOST, MATCHED, PATHS, typed
 from analyzer.compare.trace import Trace
+from analyzer.compare.two_sides_text import sentences
 from analyzer.compare.unmatched import KINDS, Fate, Side, judge
-from parsers.times import NANOSECONDS
 from parsers.transport.connections import CLIENT, SERVER
 from parsers.transport.ip import ACK, FIN, RST, SYN
 
 __all__ = ["two_sides"]
 
 Column = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 _SENDERS = np.array(["client", "server"])
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (0x08, "PSH"), (ACK, "ACK"))
 _FLAG_NAMES = np.array([" ".join(name for bit, name in _FLAGS if flags & bit) or "-" for flags in range(64)])
-_TELLING_DRIFT = 1_000  # ns a second: 1 ppm
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +43,23 @@ def two_sides(a: Trace, b: Trace, found: Match) -> Comparison:
 
     Tables: `paths` (a connection and direction: delays, losses), `lost` (segments that one side alone has), `matched`
     (segments that both have, with their delay), `apart` (connections that one side alone has).
+    Values: `clock_offset`, how far the clock of B is ahead if both ways take equally long; `clock_offset_least` and
+    `clock_offset_most`, its bounds whatever they take; `clock_drift`, by which it grows, in ppm.
     """
     pair = _pair(a, b, found)
-    lost = _lost(pair)
-    tables = {"paths": _paths(pair, lost), "lost": lost, "matched": _matched(pair), "apart": _apart(pair)}
+    matched, lost = _matched(pair), _lost(pair)
+    frames = {PATHS: _paths(pair, matched, lost), LOST: lost, MATCHED: matched, APART: _apart(pair)}
     clock = pair.clock
+    tables = {table.name: typed(frame, table) for table, frame in frames.items()}
     values = {
-        "clock_offset": clock.offset,
-        "clock_drift": clock.drift,
-        "clock_offset_least": clock.earliest,
-        "clock_offset_most": clock.latest,
+        "clock_offset": pd.Timedelta(clock.offset, "ns"),
+        "clock_offset_least": None if clock.earliest is None else pd.Timedelta(clock.earliest, "ns"),
+        "clock_offset_most": None if clock.latest is None else pd.Timedelta(clock.latest, "ns"),
+        "clock_drift": clock.drift / 1_000,
     }
-    sentences = (
-        _place_sentence(pair),
-        *_clock_sentences(clock),
-        *_path_sentences(tables["paths"]),
-        *_other_sentences(tables),
-    )
-    return Comparison(TWO_SIDES, a.name, b.name, sentences, tables, values)
+    translated = sum(a.endpoints(one) != b.endpoints(other) for one, other in found.connections.items())
+    said = tuple(sentences(clock, tables, translated))
+    return Comparison(TWO_SIDES, a.name, b.name, said, tables, values)
 
 
 def _pair(a: Trace, b: Trace, found: Match) -> _Pair:
@@ -80,21 +78,19 @@ def _pair(a: Trace, b: Trace, found: Match) -> _Pair:
 def _near(a: Trace, found: Match, differences: Column) -> Column:
     """Who of each connection is on A's side: its segments take longer to B, by whatever clocks, than B's to A."""
     rows = a.rows[found.a]
+    medians = pd.Series(differences).groupby([rows["connection"], rows["sender"]]).median().unstack()
+    medians = medians.reindex(columns=[CLIENT, SERVER]).dropna()
     near = np.full(len(a.connections), -1)
-    hosts: dict[int, int] = {}  # address on A's side -> how many connections say so
-    for number in found.connections:
-        mine = rows["connection"] == number
-        ways = [differences[mine & (rows["sender"] == sender)] for sender in (CLIENT, SERVER)]
-        if not all(map(len, ways)):
-            continue
-        near[number] = CLIENT if np.median(ways[CLIENT]) >= np.median(ways[SERVER]) else SERVER
-        ends = (a.connections[number].client, a.connections[number].server)
-        for side, vote in ((int(near[number]), 1), (1 - int(near[number]), -1)):
-            hosts[ends[side].address] = hosts.get(ends[side].address, 0) + vote
+    near[medians.index] = np.where(medians[CLIENT] >= medians[SERVER], CLIENT, SERVER)
+    hosts = Counter[int]()  # by address: how many connections say that it is on A's side, less those that deny it
+    for connection in a.connections:
+        if near[connection.number] >= 0:
+            ends = (connection.client.address, connection.server.address)
+            hosts[ends[near[connection.number]]] += 1
+            hosts[ends[1 - near[connection.number]]] -= 1
     for number in np.flatnonzero(near < 0).tolist():  # seen in one direction alone, or by A alone
-        ends = (a.connections[number].client, a.connections[number].server)
-        votes = [hosts.get(end.address, 0) for end in ends]
-        near[number] = CLIENT if votes[CLIENT] >= votes[SERVER] else SERVER
+        ends = (a.connections[number].client.address, a.connections[number].server.address)
+        near[number] = CLIENT if hosts[ends[CLIENT]] >= hosts[ends[SERVER]] else SERVER
     return near
 
 
@@ -153,7 +149,7 @@ def _matched(pair: _Pair) -> pd.DataFrame:
     one, other = pair.a.rows[pair.match.a], pair.b.rows[pair.match.b]
     return pd.DataFrame(
         {
-            "connection": one["connection"],
+            "connection": one["connection"].astype(np.int64),
             "sender": _SENDERS[one["sender"]],
             "time": pd.to_datetime(one["time"], utc=True),
             "delay": pd.to_timedelta(pair.delays, unit="ns"),
@@ -164,33 +160,25 @@ def _matched(pair: _Pair) -> pd.DataFrame:
     )
 
 
-def _paths(pair: _Pair, lost: pd.DataFrame) -> pd.DataFrame:
+def _paths(pair: _Pair, matched: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
     """One connection and sender a row."""
-    one = pair.a.rows[pair.match.a]
-    kinds = lost["kind"].astype(str)
-    records = []
-    for number, partner in sorted(pair.match.connections.items()):
-        ends = pair.a.endpoints(number)
-        for sender, name in enumerate(_SENDERS):
-            delays = pair.delays[(one["connection"] == number) & (one["sender"] == sender)]
-            mine = (lost["connection"] == number) & (lost["sender"] == name)
-            shares = np.quantile(delays, [0, 0.5, 0.99, 1]) if len(delays) else [np.nan] * 4
-            record: dict[str, Any] = {
-                "connection": number,
-                "connection_b": partner,
-                "client": ends[CLIENT],
-                "server": ends[SERVER],
-                "sender": name,
-                "towards": "B" if sender == pair.near[0][number] else "A",
-                "matched": len(delays),
-            }
-            record |= {str(fate): int((mine & (kinds == fate)).sum()) for fate in KINDS}
-            record["lost_bytes"] = int(lost.loc[mine & (kinds == Fate.LOST), "missing"].sum())
-            record |= dict(zip(("shortest", "median", "p99", "longest"), shares, strict=True))
-            records.append(record)
-    frame = pd.DataFrame(records)
-    for name in ("shortest", "median", "p99", "longest"):
-        frame[name] = pd.to_timedelta(frame[name].round(), unit="ns")
+    keys = ["connection", "sender"]
+    ways = pd.MultiIndex.from_product([sorted(pair.match.connections), _SENDERS], names=keys)
+    delays = matched.assign(delay=pair.delays).groupby(keys)["delay"]
+    columns: dict[str, Any] = {"matched": delays.size().reindex(ways, fill_value=0)}
+    for name, share in (("shortest", 0.0), ("median", 0.5), ("p99", 0.99), ("longest", 1.0)):
+        columns[name] = pd.to_timedelta(delays.quantile(share).round(), unit="ns").reindex(ways)
+    for fate in KINDS:
+        groups = lost[lost["kind"] == fate.value].groupby(keys)["missing"]
+        columns[fate.value] = groups.size().reindex(ways, fill_value=0)
+        if fate is Fate.LOST:
+            columns["lost_bytes"] = groups.sum().reindex(ways, fill_value=0)
+    frame = pd.DataFrame(columns).reset_index()
+    frame["connection_b"] = frame["connection"].map(pair.match.connections)
+    ends = [pair.a.endpoints(number) for number in frame["connection"]]
+    frame["client"], frame["server"] = [end[CLIENT] for end in ends], [end[SERVER] for end in ends]
+    near = _SENDERS[pair.near[0][frame["connection"]]]
+    frame["towards"] = np.where(frame["sender"] == near, "B", "A")
     return frame
 
 
@@ -205,101 +193,6 @@ def _apart(pair: _Pair) -> pd.DataFrame:
             if connection.number not in known:
                 client, server = trace.endpoints(connection.number)
                 records.append((name, connection.number, client, server, connection.first_time, connection.packets))
-    frame = pd.DataFrame(records, columns=["seen_by", "connection", "client", "server", "time", "packets"])
+    frame = pd.DataFrame(records, columns=list(APART.names))
     frame["time"] = pd.to_datetime(frame["time"], utc=True)
     return frame
-
-
-def _clock_sentences(clock: Clock) -> list[str]:
-    which = "ahead of" if clock.offset >= 0 else "behind"
-    text = f"The clock of B is {duration(abs(clock.offset))} {which} that of A, if both ways take equally long"
-    if clock.earliest is not None and clock.latest is not None:
-        text += f"; whatever the ways take, B is between {duration(clock.earliest)} and {duration(clock.latest)} ahead"
-    else:
-        text += ", which cannot be told: segments of one direction alone are in both captures"
-    sentences = [f"{text}."]
-    if abs(clock.drift) >= _TELLING_DRIFT:
-        sentences.append(f"The clock of B gains {clock.drift / NANOSECONDS * 1e6:.1f} ppm on that of A.")
-    return sentences
-
-
-def _place_sentence(pair: _Pair) -> str:
-    """Where the two captures stand."""
-    numbers = list(pair.match.connections)
-    sides = {int(side) for side in pair.near[0][numbers]}
-    places = f"A is nearer to the {_SENDERS[sides.pop()]}" if len(sides) == 1 else "each is nearer to some clients"
-    noun = "connection" if len(numbers) == 1 else "connections"
-    text = f"Both captures show the same traffic: {len(pair.match):,} segments of {len(numbers):,} {noun}; {places}"
-    translated = sum(pair.a.endpoints(one) != pair.b.endpoints(other) for one, other in pair.match.connections.items())
-    if translated:
-        text += f"; {translated:,} of them have other addresses or ports in B: they are translated on the way (NAT)"
-    return f"{text}."
-
-
-def _path_sentences(paths: pd.DataFrame) -> Iterator[str]:
-    """For each direction between the two places: delay and loss."""
-    for towards, way in (("B", "From A to B"), ("A", "From B to A")):
-        rows = paths[paths["towards"] == towards]
-        known, lost = int(rows["matched"].sum()), int(rows["lost"].sum())
-        if known + lost == 0:
-            continue
-        loss = f"none of {known:,} was lost"
-        if lost:
-            share, size = 100 * lost / (known + lost), int(rows["lost_bytes"].sum())
-            loss = f"{lost:,} of {known + lost:,} were lost ({share:.2g} %, {size:,} bytes of payload)"
-        delay = "no segment arrived"
-        if known:
-            there = rows[rows["matched"] > 0]
-            shortest, median, longest = (nanoseconds(there[name]) for name in ("shortest", "median", "longest"))
-            middle = float(np.average(median, weights=there["matched"]))
-            delay = (
-                f"segments took {duration(middle)} ({duration(int(shortest.min()))} to {duration(int(longest.max()))})"
-            )
-        yield f"{way}, {delay}; {loss}."
-
-
-def _other_sentences(tables: dict[str, pd.DataFrame]) -> Iterator[str]:
-    """Forged segments, what a capture missed, and what could not be compared."""
-    lost, apart = tables["lost"], tables["apart"]
-    yield from _reset_sentences(lost)
-    missed = lost[lost["kind"] == Fate.NOT_CAPTURED]
-    for side, other in (("A", "B"), ("B", "A")):
-        if count := int((missed["seen_by"] == side).sum()):
-            yield (
-                f"{count:,} {_noun(count, 'segment')} that came from the side of {other} {_is(count)} in {side} alone: "
-                f"the capture {other} missed {'it' if count == 1 else 'them'}, or something between sent "
-                f"{'it' if count == 1 else 'them'}."
-            )
-    if count := int((lost["kind"] == Fate.RESEGMENTED).sum()):
-        yield (
-            f"{count:,} {_noun(count, 'segment')} {_is(count)} in other pieces in the other capture: a network card "
-            "cuts or joins them (segmentation offload)."
-        )
-    if count := int((lost["kind"] == Fate.CAPTURE_EDGE).sum()):
-        yield f"{count:,} {_noun(count, 'segment')} passed when the other capture did not run, and prove nothing."
-    for side, other in (("A", "B"), ("B", "A")):
-        if count := int((apart["seen_by"] == side).sum()):
-            yield f"{count:,} {_noun(count, 'connection')} of {side} {_is(count)} not in {other} at all."
-
-
-def _reset_sentences(lost: pd.DataFrame) -> Iterator[str]:
-    forged = lost[lost["kind"] == Fate.FORGED_RESET]
-    missed = set(lost.loc[lost["kind"] == Fate.NOT_CAPTURED, "connection"])
-    for (side, connection, sender), rows in forged.groupby(["seen_by", "connection", "sender"], observed=True):
-        other = "B" if side == "A" else "A"
-        frames = ", ".join(map(str, rows["frame"].head(5)))
-        why = "something between the two forged it"
-        if connection in missed:
-            why = f"something between forged it, or the capture {other} missed it, as it missed other segments"
-        yield (
-            f"forged_reset: the {sender} of connection {connection} did not send the RST in frame {frames} of {side}, "
-            f"because {other}, on its side, does not have it: {why}."
-        )
-
-
-def _noun(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

@@ -72,25 +72,30 @@ def judge(side: Side, other: Side, partner: Column) -> tuple[Column, Column]:
 def _lacking(rows: Rows, others: Rows, partner: Column) -> Column:
     """How many bytes of each segment are in none of the other capture's unmatched segments."""
     lacking = rows["length"].astype(np.int64)
-    way = rows["connection"].astype(np.int64) * 2 + rows["sender"]
-    partners = partner[rows["connection"]] * 2 + rows["sender"]
-    other_way = others["connection"].astype(np.int64) * 2 + others["sender"]
-    for number in np.unique(way[lacking > 0]).tolist():
-        mine = np.flatnonzero((way == number) & (lacking > 0))
-        theirs = others[(other_way == partners[mine[0]]) & (others["length"] > 0)]
-        if len(theirs) == 0:
-            continue
-        zero = int(rows["sequence"][mine[0]])
-        start = _positions(rows["sequence"][mine], zero)
-        lacking[mine] -= _covered(start, start + lacking[mine], *_union(theirs, zero))
+    theirs = _by_way(others["connection"].astype(np.int64), others)
+    for way, mine in _by_way(partner[rows["connection"]], rows).items():
+        if way in theirs:
+            zero = int(rows["sequence"][mine[0]])
+            start = _positions(rows["sequence"][mine], zero)
+            lacking[mine] -= _covered(start, start + lacking[mine], *_union(others[theirs[way]], zero))
     return lacking
+
+
+def _by_way(connection: Column, rows: Rows) -> dict[int, Column]:
+    """The rows that carry payload, by connection and sender."""
+    loaded = np.flatnonzero(rows["length"] > 0)
+    way = connection[loaded] * 2 + rows["sender"][loaded]
+    order = np.argsort(way, kind="stable")
+    numbers, begins = np.unique(way[order], return_index=True)
+    parts = np.split(loaded[order], begins[1:])
+    return dict(zip(numbers.tolist(), parts, strict=False))
 
 
 def _positions(sequence: npt.NDArray[np.uint32], zero: int) -> Column:
     """Sequence numbers in a row, however often they pass zero: each is near the one before."""
-    steps = signed_distance(np.diff(sequence.astype(np.int64)), 0)
-    first = signed_distance(sequence[:1].astype(np.int64), zero)
-    return np.cumsum(np.concatenate([first, steps]))
+    numbers = sequence.astype(np.int64)
+    first = signed_distance(numbers[:1], zero)
+    return np.cumsum(np.concatenate([first, signed_distance(numbers[1:] - numbers[:-1], 0)]))
 
 
 def _union(rows: Rows, zero: int) -> tuple[Column, Column]:

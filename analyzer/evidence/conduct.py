@@ -84,7 +84,12 @@ _SIZES = {  # where in the body the request says how much it moves
     Command.READ: 4, Command.WRITE: 4, Command.QUERY_INFO: 4, Command.SET_INFO: 4, Command.CHANGE_NOTIFY: 4,
     Command.QUERY_DIRECTORY: 28,
 }  # fmt: skip
-_FILE_IDS = {Command.READ: 16, Command.WRITE: 16, Command.SET_INFO: 16, Command.IOCTL: 8}  # where in the body
+_FILE_IDS: dict[int, int] = {
+    Command.READ: 16,
+    Command.WRITE: 16,
+    Command.SET_INFO: 16,
+    Command.IOCTL: 8,
+}  # where in the body
 _MULTI_CREDIT = (*_SIZES, Command.IOCTL)
 _READABLE = (Command.NEGOTIATE, Command.SESSION_SETUP, Command.OPLOCK_BREAK)  # note 124
 _INVALID, _DAMAGED = SIGNATURES.index(Signature.INVALID), DECRYPTIONS.index(Decryption.DAMAGED)

@@ -12,6 +12,8 @@ import pandas as pd
 
 from analyzer.report.embed import Pool
 from analyzer.report.selection import Selection, refused
+from analyzer.tables.cells import shown
+from analyzer.tables.schema import TABLES
 from analyzer.tables.text import printable
 
 __all__ = ["EVENTS", "MOST_LANES", "Chart", "chart_data"]
@@ -86,14 +88,14 @@ def chart_data(
     numbers = lanes["session_id"].tolist()
     places = {int(number): lane for lane, number in reversed(list(enumerate(numbers, start=1)))}
     texts = Pool()
-    shown, left = _events(events, places, texts, span[0])
+    drawn, left = _events(events, places, texts, span[0])
     data = {
         "origin": span[0] // 1_000_000,
         "span": [0.0, _offset(span[1], span[0])],
         "lanes": ["connections", *_labels(lanes)],
         "bars": _bars(lanes, span),
         "kinds": _kinds(),
-        "events": shown,
+        "events": drawn,
         "findings": _findings(findings, places, span[0]),
         "rates": _rates(exchanges, span),
         "exchanges": _exchanges(selection.rows, texts, span),
@@ -125,7 +127,9 @@ def _bars(lanes: pd.DataFrame, span: tuple[int, int]) -> list[list[Any]]:
     """Lane, begin and end of each session, and whether it was decrypted."""
     ends = lanes["ended_time"].fillna(lanes["idle_time"])
     columns = _offsets(lanes["begin"], span[0]), _offsets(ends, span[0]), lanes["decryption"].astype(str).tolist()
-    return [[lane, begin, end or begin, state] for lane, (begin, end, state) in enumerate(zip(*columns, strict=True), 1)]
+    return [
+        [lane, begin, end or begin, state] for lane, (begin, end, state) in enumerate(zip(*columns, strict=True), 1)
+    ]
 
 
 def _kinds() -> list[list[str]]:
@@ -133,9 +137,7 @@ def _kinds() -> list[list[str]]:
     return [list(kind) for kind in dict.fromkeys(EVENTS.values())]
 
 
-def _events(
-    events: pd.DataFrame, places: dict[int, int], texts: Pool, origin: int
-) -> tuple[list[list[Any]], int]:
+def _events(events: pd.DataFrame, places: dict[int, int], texts: Pool, origin: int) -> tuple[list[list[Any]], int]:
     """Lane, time, kind, text and frames of each event; the rarest kinds first where there are too many."""
     rows = events[events["kind"].isin(EVENTS)]
     left = max(len(rows) - _MOST_EVENTS, 0)
@@ -143,7 +145,7 @@ def _events(
         counts = rows["kind"].astype(str).map(rows["kind"].astype(str).value_counts())
         rows = rows.loc[counts.sort_values(kind="stable").index[:_MOST_EVENTS]].sort_values("time", kind="stable")
     kinds = list(dict.fromkeys(EVENTS.values()))
-    numbers = {kind: kinds.index(shown) for kind, shown in EVENTS.items()}
+    numbers = {kind: kinds.index(drawn) for kind, drawn in EVENTS.items()}
     columns = (
         _lanes_of(rows, places),
         _offsets(rows["time"], origin),
@@ -200,7 +202,6 @@ def _exchanges(rows: pd.DataFrame, texts: Pool, span: tuple[int, int]) -> dict[s
     state = np.select(
         [rows["response_time"].isna().to_numpy(), rows["pending_time"].notna().to_numpy(), refused(rows)], [2, 3, 1], 0
     )
-    ids = [f"{number:#x}" for number in rows["session_id"].fillna(0).tolist()]
     return {
         "time": [
             request if request is not None else response
@@ -212,7 +213,7 @@ def _exchanges(rows: pd.DataFrame, texts: Pool, span: tuple[int, int]) -> dict[s
         "request": _numbers(rows["request_frame"]),
         "response": _numbers(rows["response_frame"]),
         "connection": rows["connection"].tolist(),
-        "session": texts.numbers(ids),
+        "session": texts.numbers(shown(rows["session_id"], TABLES["exchanges"].column("session_id"))),
         "command": texts.numbers(_texts(rows["command"])),
         "file": texts.numbers(_texts(rows["file_name"])),
         "status": texts.numbers(_texts(rows["status"])),

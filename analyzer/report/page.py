@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from analyzer.export.files import atomic_output
@@ -60,7 +60,11 @@ def page(analysis: "Analysis") -> str:
         end=_time(span[1]),
         captured=sentences.captured(files_, analysis.connections, sessions),
         verdict=sentences.verdict(analysis.findings),
-        summary=[*sentences.performance(exchanges), *sentences.readable(sessions, analysis.accounting), *analysis.notes],
+        summary=[
+            *sentences.performance(exchanges),
+            *sentences.readable(sessions, analysis.accounting),
+            *analysis.notes,
+        ],
         findings=_findings(findings, selection),
         counts=analysis.findings["severity"].astype(str).value_counts().to_dict(),
         findings_left=len(analysis.findings) - len(findings),
@@ -106,7 +110,7 @@ def _policy(scripts: list[str]) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     environment = Environment(
         loader=FunctionLoader(lambda name: _asset("assets", name)),
         autoescape=True,

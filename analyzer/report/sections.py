@@ -31,12 +31,14 @@ class Section:
     """
 
     headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     numbers: frozenset[int] = frozenset()
     left: int = 0
 
 
-def _section(headings: Sequence[str], columns: Iterable[Iterable[str]], total: int, numbers: Sequence[int] = ()) -> Section:
+def _section(
+    headings: Sequence[str], columns: Iterable[Iterable[str]], total: int, numbers: Sequence[int] = ()
+) -> Section:
     rows = list(zip(*columns, strict=True))
     return Section(tuple(headings), rows, frozenset(numbers), total - len(rows))
 
@@ -75,7 +77,8 @@ def closed_sessions(table: pd.DataFrame) -> Section:
     closed = table[table["decrypted"] < table["encrypted"]]
     names = ("session_id", "domain", "user", "mechanism", "encrypted", "decrypted", "decryption", "reason")
     cells = _cells(closed.head(_MOST), "sessions", names)
-    return _section(("session", "domain", "user", "logon", "encrypted", "decrypted", "verdict", "why"), cells, len(closed), (4, 5))  # fmt: skip
+    headings = ("session", "domain", "user", "logon", "encrypted", "decrypted", "verdict", "why")
+    return _section(headings, cells, len(closed), (4, 5))
 
 
 def shares(trees: pd.DataFrame) -> Section:
@@ -83,18 +86,23 @@ def shares(trees: pd.DataFrame) -> Section:
     groups = trees.groupby("path", observed=True, sort=False)
     table = pd.DataFrame({"count": groups.size(), "type": groups["share_type"].first()}).reset_index()
     table = table.sort_values("count", ascending=False, kind="stable").head(_MOST)
-    columns = (table["path"].astype(str), table["type"].astype(str), (f"{count:,}" for count in table["count"]))
+    columns = (
+        table["path"].astype(str).tolist(),
+        table["type"].astype(str).tolist(),
+        (f"{count:,}" for count in table["count"]),
+    )
     return _section(("share", "type", "connected"), columns, len(groups), (2,))
 
 
 def files(opens: pd.DataFrame) -> Section:
     """The files that were opened, those with the most data first."""
-    groups = opens.groupby("file_name", observed=True, sort=False, dropna=False)
+    marked = opens.assign(left=opens["closed"].isna())
+    groups = marked.groupby("file_name", observed=True, sort=False, dropna=False)
     table = pd.DataFrame(
         {
             "opens": groups.size(),
             "sessions": groups["session_id"].nunique(),
-            "left": groups["closed"].apply(lambda column: int(column.isna().sum())),
+            "left": groups["left"].sum(),
             "read": groups["bytes_read"].sum(),
             "written": groups["bytes_written"].sum(),
             "first": groups["opened"].min(),
@@ -104,7 +112,7 @@ def files(opens: pd.DataFrame) -> Section:
     total = len(table)
     table = table.sort_values(["moved", "opens"], ascending=False, kind="stable").head(_MOST).reset_index()
     columns = (
-        table["file_name"].astype("string").fillna("(name not seen)").replace("", "(root of the share)"),
+        table["file_name"].astype("string").fillna("(name not seen)").replace("", "(root of the share)").tolist(),
         *((f"{value:,}" for value in table[name]) for name in ("opens", "sessions", "left")),
         *((bytes_text(int(value)) for value in table[name]) for name in ("read", "written")),
         shown(table["first"], TABLES["opens"].column("opened")),
@@ -117,8 +125,8 @@ def latency(table: pd.DataFrame) -> Section:
     """Response times by command and server (`Analysis.latency`)."""
     rows = table.head(_MOST)
     columns = (
-        rows["command"].astype(str),
-        rows["server"].astype(str),
+        rows["command"].astype(str).tolist(),
+        rows["server"].astype(str).tolist(),
         (f"{count:,}" for count in rows["count"]),
         *(_durations(rows[name]) for name in ("median", "p90", "p99", "longest", "total", "network")),
         (bytes_text(int(value)) for value in rows["bytes"]),
@@ -131,8 +139,8 @@ def talkers(table: pd.DataFrame) -> Section:
     """Who talked most (`analyzer.latency.top_talkers`)."""
     rows = table.head(_MOST)
     columns = (
-        rows["client"].astype(str),
-        rows["server"].astype(str),
+        rows["client"].astype(str).tolist(),
+        rows["server"].astype(str).tolist(),
         (f"{count:,}" for count in rows["requests"]),
         (bytes_text(int(value)) for value in rows["bytes"]),
         _durations(rows["waiting"]),
@@ -153,7 +161,10 @@ def protocols(accounting: pd.DataFrame) -> Section:
     names = ("captured", "decoded", "undecoded", "retransmitted", "gap", "snapped")
     table = accounting.groupby("protocol", observed=True)[list(names)].sum()
     table = table.sort_values("captured", ascending=False).reset_index()
-    columns = (table["protocol"].astype(str), *((bytes_text(int(value)) for value in table[name]) for name in names))
+    columns = (
+        table["protocol"].astype(str).tolist(),
+        *((bytes_text(int(value)) for value in table[name]) for name in names),
+    )
     headings = ("protocol", "captured", "decoded", "not decoded", "captured twice", "missing", "cut off")
     return _section(headings, columns, len(table), range(1, 7))
 
@@ -164,8 +175,8 @@ def undecoded(table: pd.DataFrame) -> Section:
     counted = pd.DataFrame({"places": groups.size(), "bytes": groups["length"].sum()}).reset_index()
     rows = counted.sort_values(["bytes", "places"], ascending=False, kind="stable").head(_MOST)
     columns = (
-        rows["layer"],
-        rows["reason"].astype(str),
+        rows["layer"].tolist(),
+        rows["reason"].astype(str).tolist(),
         (f"{count:,}" for count in rows["places"]),
         (bytes_text(int(value)) for value in rows["bytes"]),
     )

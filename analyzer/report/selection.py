@@ -123,16 +123,21 @@ def _places(findings: pd.DataFrame) -> Iterator[tuple[Rows, int | None, int | No
     """Frames, connection, session, begin and end of each finding."""
     texts = findings["frames"].fillna("").tolist()
     columns: list[list[Any]] = [
-        [None if value is pd.NA else value for value in findings[name].tolist()] for name in ("connection", "session_id")
+        [None if value is pd.NA else value for value in findings[name].tolist()]
+        for name in ("connection", "session_id")
     ]
     times = [findings[name].to_numpy("M8[ns]").view("i8").tolist() for name in ("time", "end")]
     for text, connection, session, begin, end in zip(texts, *columns, *times, strict=True):
-        yield np.array([int(part) for part in text.split(",") if part.strip()], np.int64), connection, session, begin, end
+        yield (
+            np.array([int(part) for part in text.split(",") if part.strip()], np.int64),
+            connection,
+            session,
+            begin,
+            end,
+        )
 
 
-def _of_finding(
-    index: _Index, frames: Rows, connection: int | None, session: int | None, begin: int, end: int
-) -> Rows:
+def _of_finding(index: _Index, frames: Rows, connection: int | None, session: int | None, begin: int, end: int) -> Rows:
     """The exchanges of its frames; what was going on at its time, what waited longest first; else what is near it."""
     exact = index.of_frames(frames)[:_MOST_OF_FINDING]
     if connection is None:

@@ -56,10 +56,10 @@ def performance(exchanges: pd.DataFrame) -> Iterator[str]:
     latency = exchanges.loc[timed(exchanges), "latency"].to_numpy("m8[ns]").view("i8")
     if len(latency):
         middle, high = (int(np.quantile(latency, share)) for share in (0.5, 0.99))
-        row = exchanges.loc[exchanges.loc[timed(exchanges), "latency"].idxmax()]
+        slowest = str(exchanges.loc[timed(exchanges), "command"].iloc[int(latency.argmax())])
         yield (
-            f"{number_text(len(latency), 'request')} answered: half of them within {duration_text(middle)}, 99 % within "
-            f"{duration_text(high)}; the longest, a {row['command']}, took {duration_text(int(latency.max()))}."
+            f"{number_text(len(latency), 'request')} answered: half of them within {duration_text(middle)}, "
+            f"99 % within {duration_text(high)}; the longest, a {slowest}, took {duration_text(int(latency.max()))}."
         )
     unanswered = int((exchanges["outcome"] == "unanswered").sum())
     if unanswered:

@@ -36,8 +36,9 @@ def markdown() -> str:
 
 
 def _entry(rule: Rule) -> str:
+    covers = f"\nIt says {', '.join(rule.covers)} as well.\n" if rule.covers else ""
     remedy = f"\n**What to do.** {rule.remedy}\n" if rule.remedy else ""
-    return f'### <a id="{rule.id.lower()}"></a>`{rule.id}` {rule.title}\n\n{rule.explanation}\n{remedy}'
+    return f'### <a id="{rule.id.lower()}"></a>`{rule.id}` {rule.title}\n\n{rule.explanation}\n{covers}{remedy}'
 
 
 if __name__ == "__main__":

@@ -171,6 +171,24 @@ class Case:
         chosen: pd.DataFrame = rows[(numbers == connection) & (asked <= time)]
         return chosen
 
+    def repeated(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Which of some exchanges have the MessageId of another one on their connection, which was answered."""
+        frame = self.exchanges
+        found = [
+            bool(
+                (
+                    (frame["connection"] == connection)
+                    & (frame["message_id"] == message_id)
+                    & frame["response_frame"].notna()
+                    & (frame["request_frame"] != own)
+                ).any()
+            )
+            for connection, message_id, own in zip(
+                rows["connection"], rows["message_id"], rows["request_frame"], strict=True
+            )
+        ]
+        return np.array(found, np.bool_)
+
     @cached_property
     def pending(self) -> pd.DataFrame:
         """Exchanges that were answered STATUS_PENDING first."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from analyzer.evidence.conduct import Breach
 from analyzer.evidence.seals import Missealing
 from analyzer.rules.case import Case
-from analyzer.rules.reauthenticating import keys_changed
 from analyzer.rules.rule import Found, Party, Rule, Severity
 from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import count, ends
@@ -155,10 +154,7 @@ def _signed_inside(case: Case) -> Iterator[Found]:
 
 
 def _damaged(case: Case) -> Iterator[Found]:
-    changed = keys_changed(case)
     for mine in grouped(case.evidence.conduct.of(Breach.DAMAGED)):
-        if int(mine["session"][0]) in changed:
-            continue
         connection, sender = int(mine["connection"][0]), int(mine["sender"][0])
         sides = ends(case, connection)
         yield tell_of_rows(

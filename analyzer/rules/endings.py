@@ -132,6 +132,7 @@ def _server_died(case: Case) -> Iterator[Found]:
         last = case.evidence.last_messages.of(closing.connection, SERVER)
         halved = last is not None and last.end > case.evidence.tcp.sent_by(closing.connection, SERVER, case.end)
         rows = rows[rows["command"] != "LOGOFF"]  # some servers close instead of answering it
+        rows = rows[~case.repeated(rows)]  # a replayed request ends the connection
         if (len(rows) == 0 and not halved) or closing.connection not in _logged_on(case):
             continue
         client, server = ends(case, closing.connection)
@@ -221,9 +222,15 @@ def _closing_of(case: Case, connection: int) -> _Closing | None:
 
 
 def _open_at(case: Case, closing: _Closing) -> pd.DataFrame:
-    """Requests of the connection that had been asked and not answered at its closing, those that may wait left out."""
+    """Requests of the connection that had been asked and not answered at its closing, those that may wait left out.
+
+    Of those that were answered STATUS_PENDING, the ones whose client has waited as long as clients wait are there.
+    """
     frame = case.unanswered_at(closing.connection, closing.time)
-    return frame[~exempt(case, frame) & frame["pending_time"].isna().to_numpy()]
+    limit = round(case.policy.seconds("SessTimeout") * NANOSECONDS)
+    patient = frame["pending_time"].notna().to_numpy() & (closing.time - _since(frame) < limit)
+    chosen: pd.DataFrame = frame[~exempt(case, frame) & ~patient]
+    return chosen
 
 
 def _since(rows: pd.DataFrame) -> Any:
@@ -284,6 +291,7 @@ RULES = (
         r"(HKLM\SYSTEM\CurrentControlSet\Services\LanmanWorkstation\Parameters, DWORD, seconds), smbclient -t, "
         "echo_interval= of a Linux mount.",
         _request_timeout,
+        ("TIME-01", "TIME-02"),
     ),
     Rule(
         "late_answer",

@@ -15,6 +15,7 @@ from analyzer.rules.sessions import used_after
 from analyzer.rules.telling import tell
 from analyzer.rules.words import clock, count, ends
 from parsers.times import NANOSECONDS
+from parsers.transport.connections import CLIENT
 
 __all__ = ["RULES"]
 
@@ -81,9 +82,13 @@ def _refused_although_exempt(case: Case) -> Iterator[Found]:
 
 
 def _not_repeated(case: Case) -> Iterator[Found]:
-    """EXP-05; a session that nobody renews is told of by `session_not_renewed`."""
+    """EXP-05."""
     for expiry in _expiries(case):
-        if expiry.until is None or case.near_end(expiry.until):
+        if expiry.until is None:
+            yield from _not_renewed(case, expiry)
+            continue
+        closed = case.evidence.decoded.connections[expiry.connection].closed_time
+        if closed is None and case.near_end(expiry.until):
             continue
         refused = expiry.rows[expiry.rows["status"].astype("object").eq(_EXPIRED) & (expiry.asked < expiry.until)]
         later = expiry.rows[(expiry.asked >= expiry.until) & (expiry.asked < expiry.until + _REPEATED_WITHIN)]
@@ -97,7 +102,23 @@ def _not_repeated(case: Case) -> Iterator[Found]:
                 f"{count(len(lost), 'request')} that had been refused (first a {lost[0].command}): whoever asked got "
                 f"an error.",
                 f"re-authenticated at {clock(expiry.until)}, and no such request within a minute",
+                severity=Severity.WARNING,
             )  # fmt: skip
+
+
+def _not_renewed(case: Case, expiry: _Expiry) -> Iterator[Found]:
+    """No re-authentication was even tried, although there was time for it."""
+    tried = _reauthentication_start(case, expiry) < np.iinfo(np.int64).max
+    closed = case.evidence.decoded.connections[expiry.connection].closed_time
+    if tried or (closed is None and case.end - expiry.since < 2 * NANOSECONDS):
+        return
+    rows = expiry.rows[expiry.rows["status"].astype("object").eq(_EXPIRED)]
+    yield _tell(
+        case, expiry, rows,
+        f"{ends(case, expiry.connection)[0]} was told that its session had expired and never authenticated it again: "
+        f"{count(len(rows), 'request')} failed for good.",
+        f"first {_EXPIRED} at {clock(expiry.since)}, no SESSION_SETUP of this session followed",
+    )  # fmt: skip
 
 
 def _kept_asking(case: Case) -> Iterator[Found]:
@@ -105,16 +126,17 @@ def _kept_asking(case: Case) -> Iterator[Found]:
     for expiry in _expiries(case):
         rows = expiry.meanwhile
         asked = rows["request_time"].to_numpy("M8[ns]").view("i8")
-        on_the_way = case.evidence.tcp.round_trip(expiry.connection) or 0
+        samples = case.evidence.tcp.round_trips(expiry.connection, CLIENT)  # what was under way when the refusal came
+        on_the_way = int(samples.min()) if len(samples) else case.evidence.tcp.round_trip(expiry.connection) or 0
         names = rows["command"].astype("object")
-        more = rows[~names.isin((*_ALWAYS, *_UNCHECKED)) & (asked > expiry.since + on_the_way + NANOSECONDS // 100)]
+        more = rows[~names.isin((*_ALWAYS, *_UNCHECKED)) & (asked > expiry.since + on_the_way)]
         if len(more) and expiry.until is not None:
             yield _tell(
                 case, expiry, more,
                 f"{ends(case, expiry.connection)[0]} knew that its session had expired and went on to ask "
                 f"({count(len(more), 'request')}, first a {more['command'].iloc[0]}) before it had renewed it.",
                 f"first {_EXPIRED} at {clock(expiry.since)}, authenticated again at {clock(expiry.until)}",
-                severity=Severity.INFO if len(more) < 3 else None,
+                severity=Severity.INFO if len(more) == 1 else None,
             )  # fmt: skip
 
 
@@ -204,16 +226,16 @@ RULES = (
          "MS-SMB2 3.3.5.2.9",
          "LOGOFF, CLOSE and LOCK must be processed although the session has expired.",
          "Update the server.", _refused_although_exempt),
-    Rule("EXP-05", "requests that were refused and not repeated", Severity.INFO, Party.CLIENT, "MS-SMB2 3.2.5.1.6",
-         "After the re-authentication the client has to send the request that had failed again, so that the program "
-         "that asked does not notice. What belongs to one request is guessed by command, file and offset; a program "
-         "may as well not want it any more, so this is info. A session that is not renewed at all is "
-         "`session_not_renewed`.",
+    Rule("EXP-05", "requests that were refused and not repeated", Severity.ERROR, Party.CLIENT, "MS-SMB2 3.2.5.1.6",
+         "The client has to authenticate the session again and to repeat the request that had failed, so that the "
+         "program that asked does not notice. Which requests are the same is told by command, file and offset; where "
+         "only the repetition is missing this is a warning, since the program may not want it any more. What a "
+         "session that is not renewed costs is said by `session_not_renewed`.",
          "Update the client.", _not_repeated),
     Rule("EXP-06", "a client that keeps asking in an expired session", Severity.WARNING, Party.CLIENT,
          "MS-SMB2 3.2.4.2.3.1",
          "Between the refusal and the re-authentication a client should hold its requests back: all of them fail. One "
-         "or two are info.",
+         "is info.",
          "Update the client.", _kept_asking),
     Rule("EXP-07", "a session used after its re-authentication was refused", Severity.ERROR, Party.CLIENT,
          "MS-SMB2 3.2.5.1.6",

@@ -375,6 +375,7 @@ RULES = (
         "request. This one did not, so everything that it had open is lost.",
         _RENEW,
         _session_not_renewed,
+        ("EXP-05",),
     ),
     Rule(
         "reauth_failed",
@@ -421,11 +422,12 @@ RULES = (
         "the server ended an idle connection",
         Severity.WARNING,
         Party.NOBODY,
-        "MS-CIFS 3.3.6.2; smb.conf: deadtime",
+        "MS-CIFS 3.3.6.2; smb.conf: deadtime (TIME-07)",
         "Nothing was asked for a long time, so the server closed the connection. That is no fault by itself; a client "
         "that does not notice, and uses it again, gets an error first.",
         "autodisconnect (minutes; net config server /autodisconnect, LanmanServer\\Parameters), smb.conf: deadtime.",
         _idle_session_reaped,
+        ("TIME-07",),
     ),
     Rule(
         "SESS-10",

@@ -132,23 +132,25 @@ def _credit_starvation(case: Case) -> Iterator[Found]:
     rows = case.evidence.credits.exhaustions
     for number in sorted(set(rows["connection"].tolist())):
         mine = rows[rows["connection"] == number]
-        spans = mine["end"] - mine["start"]
-        long = mine[spans >= _STARVED]
-        if len(long) == 0:
+        over = case.evidence.decoded.connections[number].closed_time or case.end
+        spans = [(int(row["start"]), int(row["end"]) or over, row) for row in mine]
+        long = [span for span in spans if span[1] - span[0] >= _STARVED]
+        if not long:
             continue
         client, server = ends(case, number)
-        first = long[0]
-        spent = int((long["end"] - long["start"]).sum())
+        begin, end, first = long[0]
+        spent = sum(until - since for since, until, _ in long)
+        frames = (int(first["start_frame"]), int(first["end_frame"]))
         yield Found(
-            int(first["start"]),
+            begin,
             f"{client} had no credits left for {seconds(spent / NANOSECONDS)}: {server} granted none, so the client "
             f"could not even ask.",
-            f"{count(len(long), 'time')} without a credit, the first from {clock(int(first['begin']))} to "
-            f"{clock(int(first['end']))}",
-            tuple(int(frame) for frame in (first["start_frame"], first["end_frame"]) if frame),
+            f"{count(len(long), 'time')} without a credit, the first from {clock(begin)} to {clock(end)}; "
+            f"{count(int(first['outstanding']), 'request')} without an answer then",
+            tuple(frame for frame in frames if frame),
             next(iter(case.session_ids(number)[-1:]), None),
             number,
-            int(long[-1]["end"]),
+            long[-1][1],
             Confidence.POSSIBLE if case.has_gap(number) else Confidence.CERTAIN,
         )
 
@@ -307,7 +309,7 @@ RULES = (
         "an oplock break that nobody acknowledged",
         Severity.ERROR,
         Party.OTHER_CLIENT,
-        "MS-SMB2 3.3.2.1, 3.3.6.1 (TIME-03, TIME-04)",
+        "MS-SMB2 3.3.2.1, 3.3.6.1",
         "Another client holds an oplock on the file. The server asked it to give it up, its TCP received that, and its "
         "SMB client did not answer; everybody who wants the file waits until the server's patience ends. Neither the "
         "network nor the server is slow.",
@@ -315,17 +317,19 @@ RULES = (
         r"OplockBreakWait (HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Parameters, 35 s); smb.conf: oplocks = "
         "no or veto oplock files for files that are shared by such clients.",
         _oplock_break_timeout,
+        ("TIME-03", "TIME-04"),
     ),
     Rule(
         "lease_break_timeout",
         "a lease break that nobody acknowledged",
         Severity.ERROR,
         Party.OTHER_CLIENT,
-        "MS-SMB2 3.3.2.5, 3.3.6.5 (TIME-03, TIME-04)",
+        "MS-SMB2 3.3.2.5, 3.3.6.5",
         "The same for a lease: another client caches the file, was asked to give that up, and did not answer.",
         "Look at the client that holds the lease. The wait is 35 s and more for persistent handles; smb.conf: smb2 "
         "leases = no; Set-SmbServerConfiguration -EnableLeasing $false.",
         _lease_break_timeout,
+        ("TIME-03", "TIME-04"),
     ),
     Rule(
         "oplock_holder_dead",
@@ -338,36 +342,39 @@ RULES = (
         "Look at that machine and the path to it; smb.conf: socket options = SO_KEEPALIVE, keepalive, so that dead "
         "connections are noticed sooner.",
         _oplock_holder_dead,
+        ("TIME-04",),
     ),
     Rule(
         "late_break_ack",
         "an acknowledgment after the server's patience",
         Severity.WARNING,
         Party.OTHER_CLIENT,
-        "MS-SMB2 3.3.5.22 (TIME-03)",
+        "MS-SMB2 3.3.5.22",
         "The oplock or lease had been taken away when its holder acknowledged the break.",
         "Look at that client: it was away for more than half a minute.",
         _late_break_ack,
+        ("TIME-03",),
     ),
     Rule(
         "durable_handle_lost",
         "a durable handle could not be taken up again",
         Severity.WARNING,
         Party.SERVER,
-        "MS-SMB2 3.3.5.9.7, 3.3.5.9.12 (TIME-05)",
+        "MS-SMB2 3.3.5.9.7, 3.3.5.9.12",
         "A client came back after its connection was lost and wanted its open again. The server keeps it for a limited "
         "time only, and not at all if another client needed the file.",
         "Find out why the connection was away for so long; the time is granted in the CREATE response "
         r"(DurableHandleV2TimeoutInSeconds, HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Parameters; 300 s at "
         "most).",
         _durable_handle_lost,
+        ("TIME-05",),
     ),
     Rule(
         "credit_starvation",
         "the client ran out of credits",
         Severity.WARNING,
         Party.SERVER,
-        "MS-SMB2 3.3.1.2 (CRED-03)",
+        "MS-SMB2 3.3.1.2",
         "Every request costs credits that the server grants. Without any, the client has to wait, even for ECHO.",
         "Smb2CreditsMin and Smb2CreditsMax (LanmanServer\\Parameters); smb.conf: smb2 max credits; look why the "
         "requests that hold the credits are not answered.",

@@ -18,10 +18,12 @@ from parsers.smb2.session_setup import SessionSetupRequest
 from parsers.times import NANOSECONDS
 from parsers.verdicts import Signature
 
-__all__ = ["RULES", "keys_changed"]
+__all__ = ["RULES"]
 
+_DELETED, _INVALID = (ntstatus.STATUS_USER_SESSION_DELETED,), (ntstatus.STATUS_INVALID_PARAMETER,)
+_NOT_SUPPORTED, _NOT_ACCEPTED = (ntstatus.STATUS_NOT_SUPPORTED,), (ntstatus.STATUS_REQUEST_NOT_ACCEPTED,)
+_NO_CHANNELS = (*_NOT_ACCEPTED, *_DELETED)  # note 290
 _MODES = (SecurityMode.SIGNING_ENABLED, SecurityMode.SIGNING_REQUIRED)
-_BOTH = SecurityMode.SIGNING_ENABLED | SecurityMode.SIGNING_REQUIRED
 
 
 def _wrong_fields(case: Case) -> Iterator[Found]:
@@ -36,7 +38,7 @@ def _wrong_fields(case: Case) -> Iterator[Found]:
                 wrong.append(f"Flags 0x{int(body.flags):x}")
             if body.previous_session_id:
                 wrong.append(f"PreviousSessionId 0x{body.previous_session_id:x}")
-            if body.security_mode not in _MODES and body.security_mode != _BOTH:
+            if body.security_mode not in _MODES:
                 wrong.append(f"SecurityMode {int(body.security_mode)}")
             if wrong:
                 yield tell_of_setup(
@@ -49,7 +51,7 @@ def _wrong_fields(case: Case) -> Iterator[Found]:
 
 def _other_keys(case: Case) -> Iterator[Found]:
     """REAU-02."""
-    for number, since in keys_changed(case).items():
+    for number, since in _keys_changed(case).items():
         rows = case.evidence.conduct.of(Breach.BAD_SIGNATURE, Breach.DAMAGED)
         rows = rows[(rows["session"] == number) & (rows["time"] > since)]
         for mine in grouped(rows):
@@ -63,7 +65,7 @@ def _other_keys(case: Case) -> Iterator[Found]:
             )  # fmt: skip
 
 
-def keys_changed(case: Case) -> dict[int, int]:
+def _keys_changed(case: Case) -> dict[int, int]:
     """Sessions of which nothing fits any more since a re-authentication, by number, and when that was."""
     rows = case.evidence.conduct.of(Breach.BAD_SIGNATURE, Breach.DAMAGED)
     found: dict[int, int] = {}
@@ -218,7 +220,7 @@ def _sequence_not_raised(case: Case) -> Iterator[Found]:
             f"{ends(case, event.connection)[0]} lost one of the connections of a session and went on over the others "
             f"without raising its ChannelSequence: the server cannot tell what is old.",
             "ChannelSequence in the requests that follow is what it was before",
-            severity=Severity.INFO if event.details["closed_by"] == "client" else None,
+            severity=Severity.INFO if str(event.details["closed_by"]).startswith("client") else None,
         )  # fmt: skip
 
 
@@ -228,20 +230,19 @@ def _expected(case: Case, run: LogonRun) -> tuple[tuple[int, ...], str] | None:
     own, master, request = tracker.connections[run.connection], _session(case, run), run.legs[0].request
     if request is None or own.dialect is None or master is None or master.connection.dialect is None:
         return None
-    if own.dialect < Dialect.SMB_3_0 or not _multichannel(own.negotiate_response):
-        return (ntstatus.STATUS_REQUEST_NOT_ACCEPTED, ntstatus.STATUS_USER_SESSION_DELETED), "there are no channels"
-    if master.ended_time is not None and master.ended_time < run.start:
-        return (ntstatus.STATUS_USER_SESSION_DELETED,), "the session had ended"
-    if own.dialect != master.connection.dialect:
-        return (ntstatus.STATUS_INVALID_PARAMETER,), "the dialects differ"
-    if not request.signed and not request.encrypted:
-        return (ntstatus.STATUS_INVALID_PARAMETER,), "the request was not signed"
-    if master.is_guest or master.is_anonymous:
-        return (ntstatus.STATUS_NOT_SUPPORTED,), "the session is a guest's or nobody's"
-    bound = [channel for channel in master.channel_list if channel.connection is own and channel.bound is not None]
-    if any(channel.bound is not None and channel.bound < run.start for channel in bound):
-        return (ntstatus.STATUS_REQUEST_NOT_ACCEPTED,), "the connection carried the session already"
-    return None
+    no_channels = own.dialect < Dialect.SMB_3_0 or not _multichannel(own.negotiate_response)
+    bound = [
+        channel.bound for channel in master.channel_list if channel.connection is own and channel.bound is not None
+    ]
+    reasons = (
+        (no_channels, "there are no channels", _NO_CHANNELS),
+        (master.ended_time is not None and master.ended_time < run.start, "the session had ended", _DELETED),
+        (own.dialect != master.connection.dialect, "the dialects differ", _INVALID),
+        (not request.signed and not request.encrypted, "the request was not signed", _INVALID),
+        (master.is_guest or master.is_anonymous, "the session is a guest's or nobody's", _NOT_SUPPORTED),
+        (any(time < run.start for time in bound), "the connection carried the session already", _NOT_ACCEPTED),
+    )
+    return next(((codes, words) for applies, words, codes in reasons if applies), None)
 
 
 def _multichannel(response: object) -> bool:

@@ -89,7 +89,7 @@ def _status_refusal(refusal: _Refusal, case: Case) -> Iterator[Found]:
 def _logon_refused(case: Case) -> Iterator[Found]:
     """LOGON_FAILURE says neither whether the name nor whether the password is wrong: on purpose."""
     for exchange in _refused_logons(case):
-        if exchange.status != ntstatus.STATUS_LOGON_FAILURE or _session_of(exchange) is None:
+        if exchange.status != ntstatus.STATUS_LOGON_FAILURE or _is_kerberos(case, exchange):
             continue
         who, server = _who(case, exchange)
         if _mechanism(case, exchange) not in _NTLM_V1:
@@ -115,8 +115,7 @@ def _ntlmv1_refused(case: Case) -> Iterator[Found]:
 def _spn_wrong_account(case: Case) -> Iterator[Found]:
     """The server cannot open the ticket: it answers LOGON_FAILURE before it knows who is there."""
     for exchange in _refused_logons(case):
-        number = _session_of(exchange)
-        if number is not None or exchange.status != ntstatus.STATUS_LOGON_FAILURE:
+        if exchange.status != ntstatus.STATUS_LOGON_FAILURE or not _is_kerberos(case, exchange):
             continue
         ticket = _last_ticket(case, exchange)
         service = printable(str(ticket["service"])) if ticket is not None else "the service"
@@ -238,6 +237,11 @@ def _session_of(exchange: LogonExchange) -> int | None:
 def _mechanism(case: Case, exchange: LogonExchange) -> str | None:
     number = exchange.session
     return None if number is None else case.evidence.decoded.smb2.tracker.sessions[number].mechanism
+
+
+def _is_kerberos(case: Case, exchange: LogonExchange) -> bool:
+    """Whether a ticket was refused: NTLM has a session before it is judged, since it needs two legs."""
+    return _session_of(exchange) is None or "Kerberos" in (_mechanism(case, exchange) or "")
 
 
 def _who(case: Case, exchange: LogonExchange) -> tuple[str, str]:

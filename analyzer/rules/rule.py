@@ -86,6 +86,7 @@ class Rule:
         explanation: why that is a trouble and how it is recognised.
         remedy: what to change, with the setting's name.
         check: looks for it.
+        covers: numbers of the conformance checks that it says as well, in context.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Rule:
     explanation: str
     remedy: str
     check: Check
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

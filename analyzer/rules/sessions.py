@@ -229,17 +229,16 @@ def used_after(case: Case, ended_by: tuple[str, ...], when: str, evidence: str) 
 
 
 def _previous_on_existing(case: Case) -> Iterator[Found]:
-    """PREV-01; of re-authentications it is REAU-01 that tells."""
+    """PREV-01."""
     for run in case.timeline.runs:
         for leg in run.legs[:1]:
             body = None if leg.request is None else leg.request.body
-            if not isinstance(body, SessionSetupRequest) or not body.previous_session_id or run.purpose != "binding":
+            if not isinstance(body, SessionSetupRequest) or not body.previous_session_id or run.purpose == "logon":
                 continue
             yield tell_of_setup(
                 case, leg,
-                f"{ends(case, run.connection)[0]} named a previous session while it bound a connection to one that "
-                f"exists.",
-                f"PreviousSessionId 0x{body.previous_session_id:x} with SMB2_SESSION_FLAG_BINDING",
+                f"{ends(case, run.connection)[0]} named a previous session in a {run.purpose} of one that exists.",
+                f"PreviousSessionId 0x{body.previous_session_id:x} in SESSION_SETUP with a SessionId",
             )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """Signatures: those that are wrong, those that are missing, and those that should not be there (MS-SMB2 3.1.4.1)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from analyzer.evidence.conduct import Breach
 from analyzer.evidence.sequence import Misnumbering
 from analyzer.rules.case import Case
-from analyzer.rules.reauthenticating import keys_changed
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
 from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import clock, ends
@@ -127,11 +127,9 @@ def _unsigned_tree_connect(case: Case) -> Iterator[Found]:
 
 def _bad_signature(case: Case) -> Iterator[Found]:
     """SIGN-05."""
-    rows, changed = case.evidence.conduct.of(Breach.BAD_SIGNATURE), keys_changed(case)
+    rows = case.evidence.conduct.of(Breach.BAD_SIGNATURE)
     statuses = answers(case, rows) if len(rows) else {}
     for mine in grouped(rows):
-        if int(mine["session"][0]) in changed:
-            continue
         connection, sender = int(mine["connection"][0]), int(mine["sender"][0])
         sides, first = ends(case, connection), mine[0]
         status = statuses.get((connection, int(first["message_id"])), "nothing")
@@ -186,7 +184,7 @@ def _nonce_of_gmac(case: Case) -> Iterator[Found]:
         number = int(row["session"])
         if row["kind"] != Misnumbering.REUSED or not row["signed"] or number < 0 or int(row["connection"]) not in known:
             continue
-        if sessions[number].signing_algorithm == SigningAlgorithm.AES_GMAC:
+        if sessions[number].signing_algorithm == SigningAlgorithm.AES_GMAC and not _is_replay(case, row):
             connection = int(row["connection"])
             yield tell(
                 case, int(row["time"]), connection, number, (int(row["frame"]),),
@@ -196,6 +194,13 @@ def _nonce_of_gmac(case: Case) -> Iterator[Found]:
                 f"connection",
                 confidence=Confidence.LIKELY,
             )  # fmt: skip
+
+
+def _is_replay(case: Case, row: Any) -> bool:
+    """Whether a request with a used MessageId looks like the first one sent again: CRED-01 tells of that."""
+    frame = case.exchanges
+    same = frame[frame["message_id"].eq(int(row["message_id"])) & frame["connection"].eq(int(row["connection"]))]
+    return len(same) > 1 and same["command"].nunique() == 1 and same["request_length"].nunique() == 1
 
 
 def _total(case: Case, kind: Breach, connection: int) -> int | None:

@@ -176,13 +176,13 @@ def _black_hole(stage: Stage) -> None:
     stage.run(work(machine.connect(server)))
 
 
-_SIZE = Option("size", 300_000, "bytes of the file that is read")
+_SIZE = Option("size", 250_000, "bytes of the file that is read")
 
 LOSS = Scenario(
     "path_loss",
     "the network loses packets, and the answer to a large READ is slow for it",
     _loss,
-    (Option("loss", 0.05, "probability that the network loses a packet"), Option("size", 600_000, _SIZE.help)),
+    (Option("loss", 0.08, "probability that the network loses a packet"), _SIZE),
 )
 REORDERING = Scenario(
     "path_reorders",
@@ -191,7 +191,7 @@ REORDERING = Scenario(
     (
         Option("reorder", 0.2, "probability that a packet is overtaken"),
         Option("latency", 1.0, "milliseconds that a packet takes, one way; one that is overtaken takes 2 more"),
-        Option("size", 600_000, _SIZE.help),
+        _SIZE,
     ),
 )
 ZERO_WINDOW = Scenario(
