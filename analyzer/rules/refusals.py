@@ -13,7 +13,6 @@ from analyzer.rules.words import clock, ends
 from analyzer.tables.text import printable
 from parsers import ntstatus
 from parsers.smb2.header import Command
-from parsers.smb2.session_setup import SessionSetupFlags, SessionSetupRequest
 from parsers.smb2.tree import TreeConnectRequest
 from parsers.times import NANOSECONDS
 
@@ -169,9 +168,7 @@ def _ticket_expired(case: Case) -> Iterator[Found]:
 def _encryption_required(case: Case) -> Iterator[Found]:
     """Refused with ACCESS_DENIED right at the logon: rejected for what it cannot do, not for who it is."""
     for exchange in _refused_logons(case):
-        body = None if exchange.request is None else exchange.request.body
-        binds = isinstance(body, SessionSetupRequest) and bool(body.flags & SessionSetupFlags.BINDING)
-        if exchange.status == ntstatus.STATUS_ACCESS_DENIED and not binds:
+        if exchange.status == ntstatus.STATUS_ACCESS_DENIED and _is_first_logon(case, exchange):
             who, server = _who(case, exchange)
             yield _found(
                 case,
@@ -237,6 +234,11 @@ def _session_of(exchange: LogonExchange) -> int | None:
 def _mechanism(case: Case, exchange: LogonExchange) -> str | None:
     number = exchange.session
     return None if number is None else case.evidence.decoded.smb2.tracker.sessions[number].mechanism
+
+
+def _is_first_logon(case: Case, exchange: LogonExchange) -> bool:
+    """Whether a session was to be set up, not bound to a connection or authenticated again."""
+    return any(run.purpose == "logon" and any(leg is exchange for leg in run.legs) for run in case.timeline.runs)
 
 
 def _is_kerberos(case: Case, exchange: LogonExchange) -> bool:

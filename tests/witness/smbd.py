@@ -106,7 +106,7 @@ def running_smbd(extra: str = "", log_level: int = 0) -> Iterator[Smbd]:
     root = Path(tempfile.mkdtemp(prefix="sessionscope-smbd-"))
     process: subprocess.Popen[bytes] | None = None
     try:
-        port, keys = _free_port(), service_keys()
+        port, keys = free_port(), service_keys()
         configuration = _prepare(root, port, keys, extra, log_level)
         subprocess.run(
             [smbpasswd, "-c", str(configuration), "-s", "-a", _UNIX_ACCOUNT],
@@ -154,7 +154,7 @@ def _prepare(root: Path, port: int, keys: tuple[KeytabEntry, ...], extra: str, l
     return configuration
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

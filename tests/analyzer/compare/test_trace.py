@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analyzer.compare.trace import SEGMENT, collect, mix
+from analyzer.compare.trace import SEGMENT, mix
 from parsers.transport.ip import ACK, RST, SYN
 from tests.analyzer.compare.places import CLIENT, MS, SERVER, Places
 

@@ -88,7 +88,7 @@ def test_each_capture_may_stand_beside_the_client_of_some_connections(tmp_path: 
     comparison = compared(one, tmp_path)
     assert comparison.clock_offset == pd.Timedelta("900ms")
     assert len(comparison.lost) == 0
-    towards = comparison.paths.groupby("connection")["towards"].agg(lambda values: "".join(values))
+    towards = comparison.paths.groupby("connection")["towards"].agg("".join)
     assert sorted(towards) == ["AB", "BA"]
 
 

@@ -48,7 +48,7 @@ def test_translation_is_said(tmp_path: Path) -> None:
 
 
 def test_a_forged_reset_is_said_with_its_frame(tmp_path: Path) -> None:
-    text = said(Places().talk(9).send(SERVER, flags=RST | ACK, seen="a").talk(2), tmp_path)
+    text = said(Places().talk(9).send(SERVER, flags=RST | ACK, seen="a", later=20 * MS).talk(2), tmp_path)
     assert "forged_reset: the server of connection 0 did not send the RST in frame 19 of A" in text
     assert text.endswith("something between the two forged it.")
 
