@@ -64,6 +64,7 @@ def analyze(
     nt_hashes: Iterable[str] = (),
     keytabs: Iterable[PathName] = (),
     policy: Policy | PathName | None = None,
+    diagnose: bool = True,
 ) -> "Analysis":
     r"""Read captures, decrypt what the keys open, and return the result.
 
@@ -74,13 +75,14 @@ def analyze(
         nt_hashes: `DOMAIN\user:hash`, the hash in 32 hexadecimal digits.
         keytabs: files with the keys of services; the same as giving them as `keys`.
         policy: timers that differ from their defaults: a `Policy`, or its TOML file (docs/findings.md).
+        diagnose: collect what events, findings, figures and the report need. Tables alone are faster without.
 
     Raises:
         UsageError: a file cannot be read, a key is malformed, or something is not supported; one sentence says what.
     """
     known = policy if isinstance(policy, Policy) else Policy() if policy is None else Policy.load(policy)
     store, given = load_keys(keys, keytabs, passwords, nt_hashes)
-    return read(captures, store, given=given, policy=known)
+    return read(captures, store, given=given, policy=known, diagnose=diagnose)
 
 
 def read(
@@ -89,6 +91,7 @@ def read(
     *,
     given: Sequence[Credential] = (),
     policy: Policy | None = None,
+    diagnose: bool = True,
     messages: RowStore | None = None,
     exchanges: RowStore | None = None,
     sinks: Iterable[Sink] = (),
@@ -100,6 +103,7 @@ def read(
         keys: everything that may open a session.
         given: credentials that are expected to fit; `Analysis.notes` tells of a user who is not there.
         policy: the timers; None is their defaults.
+        diagnose: as for `analyze`.
         messages: where messages wait; None keeps them in memory.
         exchanges: the same for exchanges.
         sinks: see every block as well.
@@ -107,16 +111,18 @@ def read(
     sources = _listed(captures)
     messages = MemoryRows(MESSAGE) if messages is None else messages
     exchanges = MemoryRows(EXCHANGE) if exchanges is None else exchanges
-    census, collector = Census(), Collector()
+    census, collector = Census(), Collector() if diagnose else None
 
     def keep(_block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
         messages.append(collect_messages(batch))
         done = batch.exchanges.take_answered()
-        collector.operations.watch(done)
+        if collector is not None:
+            collector.operations.watch(done)
         exchanges.append(fields(done))
 
-    decoded = decode(open_captures(sources), keys, (census, collector, keep, *sinks))
-    evidence = Evidence(collector, decoded)
+    collectors = () if collector is None else (collector,)
+    decoded = decode(open_captures(sources), keys, (census, *collectors, keep, *sinks))
+    evidence = None if collector is None else Evidence(collector, decoded)
     notes = _missing_users(decoded, given)
     return Analysis(sources, keys, decoded, census, evidence, policy or Policy(), messages, exchanges, notes)
 
@@ -152,7 +158,6 @@ class Analysis:
     Attributes:
         sources: the captures, as they were given.
         notes: what the caller should know, one sentence each.
-        evidence: what was collected for diagnosis while the captures were read.
         policy: the timers by which it is judged.
     """
 
@@ -162,7 +167,7 @@ class Analysis:
         keys: KeyStore,
         decoded: Decoded,
         census: Census,
-        evidence: Evidence,
+        evidence: Evidence | None,
         policy: Policy,
         messages: RowStore,
         exchanges: RowStore,
@@ -170,13 +175,24 @@ class Analysis:
     ) -> None:
         self.sources = sources
         self.notes = notes
-        self.evidence = evidence
+        self._evidence = evidence
         self.policy = policy
         self._keys = keys
         self._decoded = decoded
         self._census = census
         self._message_rows = messages
         self._exchange_rows = exchanges
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was collected for diagnosis while the captures were read.
+
+        Raises:
+            UsageError: nothing was, because the captures were read for tables alone.
+        """
+        if self._evidence is None:
+            raise UsageError("events and findings were not collected: analyze with diagnose=True")
+        return self._evidence
 
     @cached_property
     def connections(self) -> pd.DataFrame:
@@ -312,6 +328,16 @@ class Analysis:
         from analyzer.compare import compare  # noqa: PLC0415 - few need it
 
         return compare(self, other, mode)
+
+    def compare_with_tshark(self) -> "Comparison":
+        """A second opinion: the messages that tshark shows in the same capture, with the same keys.
+
+        Raises:
+            UsageError: pyshark or tshark is not installed, or there are several captures.
+        """
+        from analyzer.compare.with_tshark import compare_with_tshark  # noqa: PLC0415 - few need it
+
+        return compare_with_tshark(self)
 
     @staticmethod
     def describe(table: str) -> pd.DataFrame:

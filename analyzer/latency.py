@@ -11,14 +11,15 @@ import pandas as pd
 from parsers.errors import UsageError
 
 __all__ = [
-    "GROUPS", "PERCENTILES", "latency_table", "outstanding_requests", "slowest_exchanges", "throughput", "timed",
-    "top_talkers",
+    "GROUPS", "PERCENTILES", "check_groups", "latency_table", "outstanding_requests", "slowest_exchanges",
+    "throughput", "timed", "top_talkers",
 ]  # fmt: skip
 
 GROUPS = ("command", "server", "client", "share", "file_name", "session_id", "status")
 """What answers can be grouped by."""
 
 _WAITS = ("CHANGE_NOTIFY",)  # its latency says when something changed, not how fast the server is
+_MOVES = (("read", "READ"), ("written", "WRITE"))
 PERCENTILES = (0.5, 0.9, 0.99)
 """What is shown of a distribution, as shares of 1."""
 
@@ -42,16 +43,12 @@ def latency_table(
         by: which of `GROUPS`.
 
     Returns:
-        The columns `by`, then count (int64), shortest, median, p90, p99, longest, mean, total (timedelta64[ns]),
-        network (median of the round trip, NaT where unknown), server (median of the rest), bytes (moved by READ and
-        WRITE, int64).
+        The columns `by`, then those of `analyzer.tables.schema.LATENCY`.
 
     Raises:
         UsageError: a group that is not in `GROUPS`.
     """
-    for name in by:
-        if name not in GROUPS:
-            raise UsageError(f"answers cannot be grouped by {name!r}; by {', '.join(GROUPS)} they can")
+    check_groups(by)
     frame = _answered(exchanges, connections, trees)
     trips = frame["connection"].map(dict(round_trips)).astype("float64")
     frame["network"] = pd.to_timedelta(trips, unit="ns")
@@ -76,6 +73,19 @@ def latency_table(
         }
     )
     return table.sort_values("total", ascending=False).reset_index()
+
+
+def check_groups(by: Sequence[str]) -> None:
+    """Answers can be grouped by these.
+
+    Raises:
+        UsageError: one is not in `GROUPS`, or named twice.
+    """
+    for name in by:
+        if name not in GROUPS:
+            raise UsageError(f"answers cannot be grouped by {name!r}; by {', '.join(GROUPS)} they can")
+    if len(set(by)) < len(by):
+        raise UsageError(f"answers are grouped by something twice in {', '.join(by)}")
 
 
 def slowest_exchanges(exchanges: pd.DataFrame, count: int = 20) -> pd.DataFrame:
@@ -131,11 +141,10 @@ def throughput(exchanges: pd.DataFrame, interval: str = "1s") -> pd.DataFrame:
         Indexed by the begin of the interval: read and written (int64 bytes).
     """
     moved = exchanges[exchanges["transferred"].notna() & exchanges["response_time"].notna()]
-    columns = {}
-    for name, command in (("read", "READ"), ("written", "WRITE")):
-        rows = moved[moved["command"] == command]
-        columns[name] = rows.set_index("response_time")["transferred"].astype("int64").resample(interval).sum()
-    return pd.DataFrame(columns).fillna(0).astype("int64")
+    moved = moved.set_index("response_time")
+    counts = moved["transferred"].astype("int64")
+    columns = {name: counts.where(moved["command"] == command, 0) for name, command in _MOVES}
+    return pd.DataFrame(columns).resample(interval).sum()
 
 
 def _answered(exchanges: pd.DataFrame, connections: pd.DataFrame, trees: pd.DataFrame) -> pd.DataFrame:

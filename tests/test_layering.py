@@ -81,6 +81,7 @@ RULES = (
         ("parsers", "analyzer.tables", "analyzer.export", "analyzer.analysis"),
         ("numpy", "pandas"),
     ),
+    Rule("analyzer.compare.with_tshark", ("parsers", "analyzer.compare", "analyzer.analysis"), ("pandas", "pyshark")),
     Rule("analyzer.analysis", ("parsers", "analyzer"), ("numpy", "pandas")),
     Rule("analyzer.cli", ("parsers", "analyzer", "refserver"), ("pandas",)),
     Rule("refserver", ("parsers",), ("numpy", "cryptography", "dpkt")),

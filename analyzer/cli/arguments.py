@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from analyzer.cli import compare, generate, serve
-from analyzer.cli.capture_options import add_captures
+from analyzer.cli import compare, compare_with_tshark, generate, latency, report, serve
+from analyzer.cli.capture_options import add_captures, positive
 from analyzer.tables.schema import TABLES
 from parsers.errors import UsageError
 
@@ -24,6 +24,8 @@ examples:
   sessionscope exchanges trace.pcapng --keys keys.toml --where "latency > '100ms'" --limit 20
   sessionscope messages *.pcapng --keys keys.toml --format parquet -o messages.parquet
   sessionscope events trace.pcapng --keys keys.toml
+  sessionscope report trace.pcapng --keys keys.toml -o report.html
+  sessionscope latency trace.pcapng --by command,server
   sessionscope decrypt trace.pcapng --keys keys.toml -o plain.pcapng
   sessionscope extract trace.pcapng --keys keys.toml -o files
   sessionscope keys check trace.pcapng --keys keys.toml
@@ -158,6 +160,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
                 "--timeline", action="store_true", help="tell what happened to each session, line by line"
             )
     _add_diagnose(_command(commands, "diagnose", "say what is wrong, who did it, and what to change", _DIAGNOSE_EPILOG))
+    report.add(_command(commands, "report", "write everything as one HTML file for people", report.EPILOG))
+    latency.add(
+        _command(commands, "latency", "say how long answers took, and what of it was the network", latency.EPILOG)
+    )
     _add_decrypt(
         _command(commands, "decrypt", "write a capture in which everything that has a key is plain", _DECRYPT_EPILOG)
     )
@@ -167,6 +173,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         _command(
             commands, "compare", "two captures: both sides of the same traffic, or before and after", compare.EPILOG
         )
+    )
+    compare_with_tshark.add(
+        _command(commands, "compare-with-tshark", "ask tshark for a second opinion", compare_with_tshark.EPILOG)
     )
     serve.add(_command(commands, "serve", "be an SMB server, for tests and demonstrations", serve.EPILOG))
     generate.add(
@@ -210,7 +219,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
         "--where", metavar="EXPRESSION", help="rows to show, as a condition on columns: \"status == 'STATUS_PENDING'\""
     )
     parser.add_argument("--columns", metavar="A,B,...", help="columns to show, in this order")
-    parser.add_argument("--limit", metavar="N", type=_positive, help="rows to show at most")
+    parser.add_argument("--limit", metavar="N", type=positive, help="rows to show at most")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where to write (default: standard output)")
 
 
@@ -245,9 +254,3 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     )
     export.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write; secrets, mode 0600")
     export.set_defaults(command="keys export")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-    return int(text)

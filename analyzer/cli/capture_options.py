@@ -2,7 +2,7 @@
 
 import argparse
 
-__all__ = ["add_captures", "add_keys"]
+__all__ = ["add_captures", "add_keys", "positive"]
 
 
 def add_captures(parser: argparse.ArgumentParser) -> None:
@@ -30,3 +30,14 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nt-hash", metavar="DOMAIN\\USER:HASH", action="append", default=[], help="a user's NT hash, 32 hex digits"
     )
+
+
+def positive(text: str) -> int:
+    """The number that an option names.
+
+    Raises:
+        ArgumentTypeError: it is none above 0.
+    """
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return int(text)

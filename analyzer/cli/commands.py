@@ -5,19 +5,28 @@ import re
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 import pandas as pd
 
-from analyzer.analysis import Analysis, load_keys, read
+from analyzer.analysis import Analysis, load_keys
 from analyzer.cli import describe, terminal, writers
 from analyzer.cli.arguments import KEY_TABLES
 from analyzer.cli.codes import FINE, FOUND_ERRORS, FOUND_WARNINGS, NOT_CLEAN
 from analyzer.cli.findings_text import write_findings
 from analyzer.cli.progress import Progress
+from analyzer.cli.reading import (
+    LARGE,
+    check_output,
+    is_unclean,
+    read_any,
+    read_known,
+    refuse_overwriting,
+    refuse_same_file,
+)
 from analyzer.cli.timeline import write_timeline
 from analyzer.cli.where import Condition
 from analyzer.export.extract import LIST, Extraction
@@ -27,16 +36,14 @@ from analyzer.export.parquet import write_parquet
 from analyzer.export.pcapng import write_decrypted
 from analyzer.policy import Policy
 from analyzer.rules.rule import Severity
-from analyzer.tables.rows import MemoryRows, NoRows, RowStore, Spool
+from analyzer.tables.rows import MemoryRows, RowStore, Spool
 from analyzer.tables.schema import Table, table_named
 from parsers.errors import UsageError
-from parsers.pipeline import Sink
 from parsers.smb2.exchanges import EXCHANGE
 from parsers.smb2.rows import MESSAGE
 
 __all__ = ["run"]
 
-_LARGE = {"messages": MESSAGE, "exchanges": EXCHANGE}  # tables that wait outside of memory
 _WRITERS = {
     "text": terminal.write_text,
     "json": writers.write_json,
@@ -65,10 +72,10 @@ def _diagnose(options: Namespace) -> int:
     columns = _columns(options, table)
     condition = None if options.where is None else Condition(options.where, table)
     policy = None if options.policy is None else Policy.load(options.policy)
-    _check_output(options.output, binary=options.format == "parquet")
-    analysis = _read_any(options, policy=policy, stores={"exchanges": MemoryRows(EXCHANGE)})
+    check_output(options.output, binary=options.format == "parquet")
+    analysis = read_any(options, policy=policy, stores={"exchanges": MemoryRows(EXCHANGE)})
     sys.stderr.write("".join(f"sessionscope: {note}\n" for note in analysis.notes))
-    _refuse_overwriting(analysis, options.output)
+    refuse_overwriting(analysis, options.output)
     with atomic_output(options.output) as file:
         if options.format == "text" and options.columns is None:
             write_findings(_rows(analysis, options, table, condition), table, columns, file)
@@ -79,7 +86,7 @@ def _diagnose(options: Namespace) -> int:
         return FOUND_ERRORS
     if Severity.WARNING.value in severities:
         return FOUND_WARNINGS
-    return NOT_CLEAN if options.strict and _is_unclean(analysis) else FINE
+    return NOT_CLEAN if options.strict and is_unclean(analysis) else FINE
 
 
 def _show(options: Namespace) -> bool:
@@ -89,17 +96,17 @@ def _show(options: Namespace) -> bool:
         raise UsageError("--timeline is text without columns; the table `events` has the same for programs")
     columns = _columns(options, table)
     condition = None if options.where is None else Condition(options.where, table)
-    _check_output(options.output, binary=options.format == "parquet")
-    with Spool(_LARGE.get(table.name, MESSAGE), _folder(options.output)) as spool:
-        stores: dict[str, RowStore] = {table.name: spool} if table.name in _LARGE else {}
-        analysis = _read(options, stores=stores)
-        _refuse_overwriting(analysis, options.output)
+    check_output(options.output, binary=options.format == "parquet")
+    with Spool(LARGE.get(table.name, MESSAGE), _folder(options.output)) as spool:
+        stores: dict[str, RowStore] = {table.name: spool} if table.name in LARGE else {}
+        analysis = read_known(options, stores=stores)
+        refuse_overwriting(analysis, options.output)
         with atomic_output(options.output) as file:
             if is_story:
                 write_timeline(analysis, _rows(analysis, options, table, condition), file)
             else:
                 _write_table(analysis, options, table, columns, condition, file)
-    return options.strict and _is_unclean(analysis)
+    return options.strict and is_unclean(analysis)
 
 
 def _write_table(
@@ -126,14 +133,14 @@ def _check_keys(options: Namespace) -> bool:
     tables = [table_named(name) for name in _key_tables(options)]
     columns = [_columns(options, table) for table in tables]
     condition = None if options.where is None else Condition(options.where, tables[0])
-    _check_output(options.output, binary=options.format == "parquet")
-    analysis = _read_any(options)
-    _refuse_overwriting(analysis, options.output)
+    check_output(options.output, binary=options.format == "parquet")
+    analysis = read_any(options)
+    refuse_overwriting(analysis, options.output)
     with atomic_output(options.output) as file:
         for table, shown in zip(tables, columns, strict=True):
             file.write(b"" if table is tables[0] else b"\n")
             _write_table(analysis, options, table, shown, condition, file)
-    return options.strict and _is_unclean(analysis)
+    return options.strict and is_unclean(analysis)
 
 
 def _key_tables(options: Namespace) -> tuple[str, ...]:
@@ -148,36 +155,36 @@ def _export_keys(options: Namespace) -> bool:
     if options.output == "-":
         raise UsageError("keys go to a file that only you can read: name it with -o")
     check_kind(options.format)
-    _check_output(options.output, binary=False)
-    analysis = _read(options)
-    _refuse_overwriting(analysis, options.output)
+    check_output(options.output, binary=False)
+    analysis = read_known(options)
+    refuse_overwriting(analysis, options.output)
     # Those that a key file names are known by their keys.
     named = {re.sub(r" line \d+$", "", entry) for entry in analysis.key_entries["entry"]}
-    _refuse_same_file(options.output, [*options.keys, *options.keytab, *named], "files with keys")
+    refuse_same_file(options.output, [*options.keys, *options.keytab, *named], "files with keys")
     written = analysis.export_keys(options.output, options.format)
     sessions = len(analysis.sessions)
     why = "; `sessionscope keys check` says why not of all" if written < sessions else ""
     sys.stderr.write(f"keys of {written:,} of {sessions:,} sessions written{why}\n")
-    return options.strict and _is_unclean(analysis)
+    return options.strict and is_unclean(analysis)
 
 
 def _decrypt(options: Namespace) -> bool:
-    _check_output(options.output, binary=True)
+    check_output(options.output, binary=True)
     keys, given = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
     with _kept_stdin(options.captures) as options.captures:
         # The writer reads the captures by itself, and speaks neither of users who are not there nor of damage.
-        analysis = _read(options) if given or options.strict else None
+        analysis = read_known(options) if given or options.strict else None
         with Progress(sys.stderr) as progress:
             summary = write_decrypted(options.captures, keys, options.output, sinks=(progress,))
     units = summary.units_decrypted + summary.units_left
     why = "; `sessionscope sessions` says why not all" if summary.units_left else ""
     sys.stderr.write(f"{summary.units_decrypted:,} of {units:,} encrypted messages decrypted{why}\n")
-    return analysis is not None and options.strict and _is_unclean(analysis)
+    return analysis is not None and options.strict and is_unclean(analysis)
 
 
 def _extract(options: Namespace) -> bool:
     with Extraction(options.output, pipes=options.pipes) as extraction:
-        analysis = _read(options, extraction)
+        analysis = read_known(options, extraction)
         files = extraction.finish()
     written = files[files["path"].notna()]
     closed = bool((analysis.sessions["decrypted"] < analysis.sessions["encrypted"]).any())
@@ -187,7 +194,7 @@ def _extract(options: Namespace) -> bool:
     sys.stderr.write(
         f"{len(written):,} {noun} written, {int(written['complete'].sum()):,} of them complete{listed}{why}\n"
     )
-    return options.strict and _is_unclean(analysis)
+    return options.strict and is_unclean(analysis)
 
 
 @contextmanager
@@ -200,36 +207,6 @@ def _kept_stdin(captures: list[str]) -> Iterator[list[str]]:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
         yield [file.name if capture == "-" else capture for capture in captures]
-
-
-def _read(options: Namespace, *sinks: Sink, stores: Mapping[str, RowStore] | None = None) -> Analysis:
-    """`_read_any`, but a password of somebody who is not there is a mistake."""
-    analysis = _read_any(options, *sinks, stores=stores)
-    if analysis.notes:
-        raise UsageError("; ".join(analysis.notes))
-    return analysis
-
-
-def _read_any(
-    options: Namespace, *sinks: Sink, policy: Policy | None = None, stores: Mapping[str, RowStore] | None = None
-) -> Analysis:
-    """Read the captures; of the large tables only those are kept for which there is a place in `stores`."""
-    keys, given = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
-    places = {name: NoRows(dtype) for name, dtype in _LARGE.items()} | dict(stores or {})
-    with Progress(sys.stderr) as progress:
-        return read(
-            options.captures,
-            keys,
-            given=given,
-            policy=policy,
-            sinks=(*sinks, progress),
-            messages=places["messages"],
-            exchanges=places["exchanges"],
-        )
-
-
-def _is_unclean(analysis: Analysis) -> bool:
-    return bool(analysis.damage) or len(analysis.undecoded) > 0
 
 
 def _columns(options: Namespace, table: Table) -> tuple[str, ...]:
@@ -256,24 +233,6 @@ def _first(frames: Iterator[pd.DataFrame], limit: int | None) -> Iterator[pd.Dat
         limit -= len(frame)
         if limit <= 0:
             return
-
-
-def _check_output(output: str, *, binary: bool) -> None:
-    """What can be known to fail is refused before a long capture is read."""
-    if output == "-" and binary and sys.stdout.isatty():
-        raise UsageError("this would fill the terminal with bytes: name a file with -o")
-    if output != "-" and not os.path.isdir(os.path.dirname(os.path.realpath(output))):
-        raise UsageError(f"{output} cannot be written: its folder does not exist")
-
-
-def _refuse_overwriting(analysis: Analysis, output: str) -> None:
-    _refuse_same_file(output, [file.name for file in analysis.files], "captures")
-
-
-def _refuse_same_file(output: str, names: Iterable[str], what: str) -> None:
-    for name in names:
-        if output != "-" and os.path.exists(output) and os.path.exists(name) and os.path.samefile(output, name):
-            raise UsageError(f"{output} is one of the {what} that are read: name another file to write")
 
 
 def _folder(output: str) -> str | None:

@@ -6,6 +6,7 @@ import json
 import sys
 import textwrap
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from analyzer.cli.capture_options import add_keys
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from analyzer.analysis import Analysis
     from analyzer.compare import Comparison
 
-__all__ = ["EPILOG", "add", "run", "write_comparison"]
+__all__ = ["EPILOG", "add", "add_output", "check_output", "read_capture", "run", "write", "write_comparison"]
 
 EPILOG = """\
 Captures of the same traffic from two places show how far one clock is ahead of the other, how long segments took from
@@ -32,7 +33,7 @@ examples:
 """
 _MODES = {"two-sides": "two sides", "before-after": "before and after"}
 _NAMES = ("paths", "lost", "matched", "apart", "changes", "latency", "errors", "volume")
-_SHOWN = ("paths", "changes", "latency", "errors")  # by text, below the sentences
+_SHOWN = ("paths", "changes", "latency", "errors", "counts", "differences")  # by text, below the sentences
 _ROWS = 20  # of each of these
 _WIDTH = 110
 
@@ -43,12 +44,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", metavar="B", help="the other side, or after")
     add_keys(parser)
     parser.add_argument("--mode", choices=tuple(_MODES), help="what they are (default: what they show)")
-    parser.add_argument("--table", choices=_NAMES, help="the one table to write")
+    add_output(parser, _NAMES)
+    parser.set_defaults(run=run)
+
+
+def add_output(parser: argparse.ArgumentParser, tables: Sequence[str]) -> None:
+    """The options of what a comparison writes.
+
+    Args:
+        parser: of a command.
+        tables: that may be asked for.
+    """
+    parser.add_argument("--table", choices=tables, help="the one table to write")
     parser.add_argument(
         "--format", choices=("text", "json", "csv", "parquet"), default="text", help="how to write (default: text)"
     )
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where to write (default: standard output)")
-    parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> bool:
@@ -57,12 +68,49 @@ def run(options: Namespace) -> bool:
     Raises:
         UsageError: a capture cannot be read, or not twice; or there is no such table in this comparison.
     """
+    check_output(options)
+    a, b = read_capture(options.a, options), read_capture(options.b, options)
+    write(a.compare(b, options.mode and _MODES[options.mode]), options)
+    return False
+
+
+def check_output(options: Namespace) -> None:
+    """Refuse what cannot be written, before a long capture is read.
+
+    Raises:
+        UsageError: see there.
+    """
     if options.table is None and options.format in {"csv", "parquet"}:
         raise UsageError(f"a file in {options.format} holds one table: name it with --table")
+
+
+def read_capture(capture: str, options: Namespace, *, messages: bool = False) -> "Analysis":
+    """A capture with the keys of the options; the table of messages only if it is wanted.
+
+    Raises:
+        UsageError: it cannot be read, or not twice.
+    """
+    from analyzer.analysis import load_keys, read
+    from analyzer.cli.progress import Progress
+    from analyzer.tables.rows import NoRows
+    from parsers.smb2.rows import MESSAGE
+
+    if capture == "-":
+        raise UsageError("a stream cannot be read twice, which this needs: save it to a file first")
+    # A password may be of a user of the other capture: what it opens is not asked here.
+    keys, _ = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
+    with Progress(sys.stderr) as progress:
+        return read(capture, keys, sinks=(progress,), messages=None if messages else NoRows(MESSAGE))
+
+
+def write(comparison: "Comparison", options: Namespace) -> None:
+    """Write what the options ask for.
+
+    Raises:
+        UsageError: there is no such table in this comparison, or the file cannot be written.
+    """
     from analyzer.export.files import atomic_output
 
-    a, b = _read(options.a, options), _read(options.b, options)
-    comparison = a.compare(b, options.mode and _MODES[options.mode])
     if options.table is not None and options.table not in comparison.tables:
         raise UsageError(
             f"captures compared as {comparison.mode} give no table {options.table}; "
@@ -75,21 +123,6 @@ def run(options: Namespace) -> bool:
             file.write(_document(comparison).encode())
         else:
             write_comparison(comparison, file)
-    return False
-
-
-def _read(capture: str, options: Namespace) -> "Analysis":
-    from analyzer.analysis import load_keys, read
-    from analyzer.cli.progress import Progress
-    from analyzer.tables.rows import NoRows
-    from parsers.smb2.rows import MESSAGE
-
-    if capture == "-":
-        raise UsageError("a stream cannot be read twice, which this needs: save it to a file first")
-    # A password may be of a user of the other capture: what it opens is not asked here.
-    keys, _ = load_keys(options.keys, options.keytab, options.password, options.nt_hash)
-    with Progress(sys.stderr) as progress:
-        return read(capture, keys, sinks=(progress,), messages=NoRows(MESSAGE))
 
 
 def write_comparison(comparison: "Comparison", file: BinaryIO) -> None:

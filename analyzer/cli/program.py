@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from analyzer.cli.arguments import parse
-from analyzer.cli.codes import FINE, INTERRUPTED, MISTAKE
+from analyzer.cli.codes import FINE, INTERRUPTED, MISTAKE, NOT_CLEAN
 from analyzer.tables.text import printable
 from parsers.errors import UsageError
 
@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace) -> int:
     if "run" in options:  # what needs none of the tables brings its own
-        options.run(options)
-        return FINE
+        return NOT_CLEAN if options.run(options) else FINE
     from analyzer.cli import commands
 
     return commands.run(options)

@@ -59,6 +59,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sign", action="store_true", help="demand signatures")
     parser.add_argument("--encrypt", action="store_true", help="demand encryption")
     parser.add_argument("--expire", metavar="SECONDS", type=_seconds, help="sessions end after this time")
+    parser.add_argument(
+        "--scan", metavar="SECONDS", type=_seconds, default=45 * _NANOSECONDS,
+        help="how often sessions are looked at for their end (default: 45, as Windows does)",
+    )  # fmt: skip
     parser.add_argument("--min-dialect", choices=_DIALECTS, default="2.0.2", help="the oldest (default: 2.0.2)")
     parser.add_argument("--max-dialect", choices=_DIALECTS, default="3.1.1", help="the newest (default: 3.1.1)")
     parser.add_argument(
@@ -133,6 +137,7 @@ def _config(options: Namespace) -> "ServerConfig":
         require_message_signing=options.sign,
         encrypt_data=options.encrypt,
         session_lifetime=options.expire,
+        expiration_scan=options.scan,
         network_interfaces=_interfaces(options.host),
     )
     if options.cipher:

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["BEFORE_AFTER", "TWO_SIDES", "Comparison", "duration", "nanoseconds"]
+__all__ = ["BEFORE_AFTER", "TWO_SIDES", "WITH_TSHARK", "Comparison", "duration", "nanoseconds"]
 
 Value: TypeAlias = pd.Timedelta | float | None
 
 TWO_SIDES = "two sides"
 BEFORE_AFTER = "before and after"
+WITH_TSHARK = "with tshark"
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Comparison:
     """Two captures beside each other.
 
     Attributes:
-        mode: `TWO_SIDES`, the same traffic captured in two places, or `BEFORE_AFTER`, different traffic.
+        mode: `TWO_SIDES`, the same traffic captured in two places; `BEFORE_AFTER`, different traffic; `WITH_TSHARK`,
+            one capture read by two programs.
         a: the first capture's name.
-        b: the second capture's name.
+        b: the second capture's name, or the other program's.
         sentences: what differs, in words; the most important first.
         tables: DataFrames by name. Also as attributes: `comparison.lost` is `comparison.tables["lost"]`.
         values: single facts by name; also as attributes.

@@ -4,7 +4,20 @@ import pandas as pd
 
 from analyzer.tables.schema import DURATION, TIME, Column, Table
 
-__all__ = ["APART", "CHANGES", "ERRORS", "LATENCY", "LOST", "MATCHED", "PATHS", "TABLES", "VOLUME", "typed"]
+__all__ = [
+    "APART",
+    "CHANGES",
+    "COUNTS",
+    "DIFFERENCES",
+    "ERRORS",
+    "LATENCY",
+    "LOST",
+    "MATCHED",
+    "PATHS",
+    "TABLES",
+    "VOLUME",
+    "typed",
+]
 
 _CONNECTION = Column("connection", "int64", "number", "the connection, as numbered in A")
 _SENDER = Column("sender", "category", "", "client or server")
@@ -145,7 +158,37 @@ CHANGES = Table(
     ("change", "severity", "rule", "title", "count_a", "count_b"),
 )
 
-TABLES = {table.name: table for table in (PATHS, LOST, MATCHED, APART, LATENCY, ERRORS, VOLUME, CHANGES)}
+COUNTS = Table(
+    "counts",
+    "a kind of SMB2 message",
+    (
+        Column("command", "string", "", "the command"),
+        Column("is_response", "bool", "", "whether it is an answer"),
+        Column("status", "string", "", "the status of an answer"),
+        Column("sessionscope", "int64", "messages", "that this program shows"),
+        Column("tshark", "int64", "messages", "that tshark shows"),
+        Column("difference", "int64", "messages", "how many more this program shows"),
+    ),
+    ("command", "is_response", "status", "sessionscope", "tshark", "difference"),
+)
+
+DIFFERENCES = Table(
+    "differences",
+    "a message that one program shows in a frame and the other does not",
+    (
+        Column("frame", "int64", "frame", "the packet that completes it"),
+        Column("shown_by", "category", "", "sessionscope or tshark"),
+        Column("command", "string", "", "the command"),
+        Column("is_response", "bool", "", "whether it is an answer"),
+        Column("status", "string", "", "the status of an answer"),
+        Column("count", "int64", "messages", "how many"),
+    ),
+    ("frame", "shown_by", "command", "is_response", "status", "count"),
+)
+
+TABLES = {
+    table.name: table for table in (PATHS, LOST, MATCHED, APART, LATENCY, ERRORS, VOLUME, CHANGES, COUNTS, DIFFERENCES)
+}
 
 
 def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:

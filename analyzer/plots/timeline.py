@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analyzer.plots.style import COLOURS, SEVERITY_COLOURS, Times, figure, legend, moments, say, styled, time_axis
+from analyzer.tables.lifespans import lifespans
 from analyzer.tables.text import printable
 
 __all__ = ["MARKS", "expiry_figure", "expiry_pauses", "timeline_figure"]
@@ -38,10 +39,7 @@ def timeline_figure(sessions: pd.DataFrame, events: pd.DataFrame, findings: pd.D
         events: the table `events`.
         findings: the table `findings`; those of severity info are left out.
     """
-    seen = sessions["session_id"].map(events.groupby("session_id", observed=True)["time"].min())
-    begin = sessions["creation_time"].fillna(seen).fillna(sessions["idle_time"])
-    known = sessions.assign(begin=begin)
-    known = known[known["begin"].notna()].sort_values("begin", kind="stable")
+    known = lifespans(sessions, events)
     lanes = known.head(_MOST_LANES)
     with styled():
         made, (axes,) = figure(height=max(1.6, 0.26 * len(lanes) + 1.2))
@@ -120,9 +118,15 @@ def expiry_pauses(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw(axes: Axes, lanes: pd.DataFrame, events: pd.DataFrame, findings: pd.DataFrame) -> None:
-    begins = moments(lanes["begin"])
-    ends = np.maximum(moments(lanes["ended_time"].fillna(lanes["idle_time"]).fillna(lanes["begin"])), begins)
-    _bars(axes, np.arange(len(lanes)), begins, ends, colour="#BBBBBB", width=6, layer=1)
+    _bars(
+        axes,
+        np.arange(len(lanes)),
+        moments(lanes["begin"]),
+        moments(lanes["finish"]),
+        colour="#BBBBBB",
+        width=6,
+        layer=1,
+    )
     # A SessionId that was begun anew has several lanes; its events go to the first one.
     places = {int(number): lane for lane, number in reversed(list(enumerate(lanes["session_id"].tolist())))}
     bad = findings[(findings["severity"] != "info") & findings["session_id"].isin(places)]

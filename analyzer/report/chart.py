@@ -1,6 +1,7 @@
 """The data of the timeline and of the list of exchanges: numbers and short lists, which the page's script draws.
 
-Times are milliseconds since `origin`, to the microsecond; texts that repeat are numbers of a list.
+Times are milliseconds since `origin`, midnight of the first day, to the microsecond; texts that repeat are numbers of
+a list.
 """
 
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import pandas as pd
 from analyzer.report.embed import Pool
 from analyzer.report.selection import Selection, refused
 from analyzer.tables.cells import shown
+from analyzer.tables.lifespans import lifespans
 from analyzer.tables.schema import TABLES
 from analyzer.tables.text import printable
 
 __all__ = ["EVENTS", "MOST_LANES", "Chart", "chart_data"]
 
 MOST_LANES = 60
+_DAY = 86_400_000_000_000  # ns
 _MOST_EVENTS = 3000
 _BINS = 400  # parts of the line that shows requests and bytes
 
@@ -78,9 +81,7 @@ def chart_data(
         selection: of it.
         span: first and last time of the captures, nanoseconds since 1970.
     """
-    first_seen = sessions["session_id"].map(events.groupby("session_id", observed=True)["time"].min())
-    begin = sessions["creation_time"].fillna(first_seen).fillna(sessions["idle_time"])
-    known = sessions.assign(begin=begin)[begin.notna()]
+    known = lifespans(sessions, events)
     suffers = known["session_id"].isin(findings.loc[findings["severity"] != "info", "session_id"])
     chosen = known.assign(suffers=suffers).sort_values(["suffers", "begin"], ascending=[False, True], kind="stable")
     lanes = chosen.head(MOST_LANES).sort_values("begin", kind="stable")
@@ -90,8 +91,8 @@ def chart_data(
     texts = Pool()
     drawn, left = _events(events, places, texts, span[0])
     data = {
-        "origin": span[0] // 1_000_000,
-        "span": [0.0, _offset(span[1], span[0])],
+        "origin": span[0] // _DAY * _DAY // 1_000_000,
+        "span": [_offset(span[0], span[0]), _offset(span[1], span[0])],
         "lanes": ["connections", *_labels(lanes)],
         "bars": _bars(lanes, span),
         "kinds": _kinds(),
@@ -106,16 +107,16 @@ def chart_data(
 
 
 def _offsets(column: "pd.Series[Any]", origin: int) -> list[float | None]:
-    """Milliseconds since the origin's millisecond; None for NaT."""
+    """Milliseconds since midnight of the day of `origin`; None for NaT."""
     values = column.to_numpy("M8[ns]").view("i8")
-    base = origin // 1_000_000 * 1_000_000
+    base = origin // _DAY * _DAY
     unknown = column.isna().to_numpy()
     offsets = np.round((np.where(unknown, base, values) - base) / 1e6, 3).tolist()
     return [None if missing else offset for offset, missing in zip(offsets, unknown.tolist(), strict=True)]
 
 
 def _offset(time: int, origin: int) -> float:
-    return float(round((time - origin // 1_000_000 * 1_000_000) / 1e6, 3))
+    return float(round((time - origin // _DAY * _DAY) / 1e6, 3))
 
 
 def _labels(lanes: pd.DataFrame) -> list[str]:
@@ -125,8 +126,11 @@ def _labels(lanes: pd.DataFrame) -> list[str]:
 
 def _bars(lanes: pd.DataFrame, span: tuple[int, int]) -> list[list[Any]]:
     """Lane, begin and end of each session, and whether it was decrypted."""
-    ends = lanes["ended_time"].fillna(lanes["idle_time"])
-    columns = _offsets(lanes["begin"], span[0]), _offsets(ends, span[0]), lanes["decryption"].astype(str).tolist()
+    columns = (
+        _offsets(lanes["begin"], span[0]),
+        _offsets(lanes["finish"], span[0]),
+        lanes["decryption"].astype(str).tolist(),
+    )
     return [
         [lane, begin, end or begin, state] for lane, (begin, end, state) in enumerate(zip(*columns, strict=True), 1)
     ]

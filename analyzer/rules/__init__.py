@@ -10,13 +10,16 @@ from analyzer.rules import (
     expiry,
     forms,
     handles,
+    losses,
     negotiating,
     network,
     reauthenticating,
     refusals,
     sessions,
+    shares,
     signing,
     stalls,
+    tickets,
     weakness,
 )
 from analyzer.rules.rule import Rule
@@ -25,10 +28,10 @@ __all__ = ["FAMILIES", "RULES"]
 
 FAMILIES: dict[str, tuple[Rule, ...]] = {
     "Getting a connection": connecting.RULES,
-    "Getting in": refusals.RULES,
+    "Getting in": (*refusals.RULES, *tickets.RULES, *shares.RULES),
     "Waiting": stalls.RULES,
     "How it ended": endings.RULES,
-    "Sessions that expire or end": expiry.RULES,
+    "Sessions that expire or end": (*expiry.RULES, *losses.RULES),
     "Files, oplocks and credits": handles.RULES,
     "The network and the capture": network.RULES,
     "Weaker than it could be": weakness.RULES,

@@ -106,7 +106,8 @@ def _idle_close(case: Case) -> Iterator[Found]:
         if len(marks) == 0 or marks[0]["sender"] != CLIENT:
             continue
         time = int(marks[0]["time"])
-        last = max(tcp.sent_at(connection, side, tcp.sent_by(connection, side, time)) or 0 for side in (CLIENT, SERVER))
+        sides = (CLIENT, SERVER)  # a FIN counts as sent, so what was sent before it is looked for
+        last = max(tcp.sent_at(connection, side, tcp.sent_by(connection, side, time - 1)) or 0 for side in sides)
         if not last or time - last < _IDLE or len(case.unanswered_at(connection, time)) or _has_opens(case, connection):
             continue
         client, server = ends(case, connection)

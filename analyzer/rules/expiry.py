@@ -7,18 +7,14 @@ from analyzer.events.kinds import Kind
 from analyzer.evidence.marks import Mark
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
-from analyzer.rules.words import clock, count, ends, seconds
-from parsers import ntstatus
-from parsers.smb2.header import Command
+from analyzer.rules.words import clock, count, seconds, user_of
 from parsers.times import NANOSECONDS
-from parsers.transport.connections import CLIENT, SERVER
 
 __all__ = ["RULES"]
 
 _TOGETHER = 60 * NANOSECONDS  # sessions that expire within this time expire together
 _CROWD = 5  # so many are more than a coincidence
 _RENEWING = 2 * NANOSECONDS  # a client that re-authenticates begins at once
-_ORDERLY = ("logoff", "replaced", "re-authentication refused", "logon refused", "authentication refused")
 _REST = (Kind.SESSION_EXPIRED, Kind.REAUTH_STARTED, Kind.REAUTH_SUCCEEDED, Kind.REAUTH_FAILED)
 
 
@@ -31,7 +27,7 @@ def _session_expired(case: Case) -> Iterator[Found]:
         yield _found(
             case,
             expired,
-            f"The session of {_who(case, expired)} expired{_since_end(expired)} and was authenticated again in "
+            f"The session of {user_of(case, expired)} expired{_since_end(expired)} and was authenticated again in "
             f"{seconds(stall / NANOSECONDS)}; {_refused(expired)} meanwhile.",
             f"first STATUS_NETWORK_SESSION_EXPIRED at {clock(expired.time)}, re-authenticated at {clock(again.time)}"
             + _lifetime(case, expired),
@@ -56,8 +52,8 @@ def _session_not_renewed(case: Case) -> Iterator[Found]:
         yield _found(
             case,
             expired,
-            f"The session of {_who(case, expired)} expired{_since_end(expired)} and the client never authenticated it "
-            f"again{then}: {_refused(expired)}, and its opens were lost.",
+            f"The session of {user_of(case, expired)} expired{_since_end(expired)} and the client never authenticated "
+            f"it again{then}: {_refused(expired)}, and its opens were lost.",
             f"STATUS_NETWORK_SESSION_EXPIRED from {clock(expired.time)} on; no SESSION_SETUP for this session followed"
             + _lifetime(case, expired),
             (*expired.frames, *(renewed.frames[:1] if renewed else ())),
@@ -72,7 +68,7 @@ def _reauth_failed(case: Case) -> Iterator[Found]:
         yield _found(
             case,
             event,
-            f"The re-authentication of the {'expired' if expired else 'valid'} session of {_who(case, event)} was "
+            f"The re-authentication of the {'expired' if expired else 'valid'} session of {user_of(case, event)} was "
             f"refused with {event.details['status']}, which ended the session.{cost}",
             f"SESSION_SETUP for this SessionId answered {event.details['status']} at {clock(event.time)}",
             event.frames,
@@ -113,8 +109,8 @@ def _late_expiry(case: Case) -> Iterator[Found]:
             yield _found(
                 case,
                 expired,
-                f"The server refused the session of {_who(case, expired)} {seconds(-after / NANOSECONDS)} before its "
-                f"ticket ends: the clocks of KDC and server differ, or of the machine that captured.",
+                f"The server refused the session of {user_of(case, expired)} {seconds(-after / NANOSECONDS)} before "
+                f"its ticket ends: the clocks of KDC and server differ, or of the machine that captured.",
                 f"ticket ends {clock(expired.time - after)}, first refusal at {clock(expired.time)}",
                 expired.frames,
                 confidence=Confidence.LIKELY,
@@ -129,92 +125,11 @@ def _not_for_ntlm(case: Case) -> Iterator[Found]:
             yield _found(
                 case,
                 expired,
-                f"The session of {_who(case, expired)} expired although it was set up with NTLM, which knows no end.",
+                f"The session of {user_of(case, expired)} expired although it was set up with NTLM, which knows "
+                f"no end.",
                 f"mechanism {session.mechanism}, STATUS_NETWORK_SESSION_EXPIRED at {clock(expired.time)}",
                 expired.frames,
             )
-
-
-def _idle_session_reaped(case: Case) -> Iterator[Found]:
-    """SESS-10 and the server's idle disconnect: an idle connection closed by the server, then used again."""
-    limit = round(case.policy.seconds("autodisconnect") * NANOSECONDS)
-    for connection in case.smb_connections:
-        marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
-        if len(marks) == 0 or marks[0]["sender"] != SERVER:
-            continue
-        time = int(marks[0]["time"])
-        idle = time - max(_last_payload(case, connection, side, time - 1) for side in (CLIENT, SERVER))
-        late = list(_asked_after(case, connection, time))[:1]
-        if idle < min(limit, 60 * NANOSECONDS) or case.connections.iloc[connection]["bytes_server"] == 0:
-            continue
-        client, server = ends(case, connection)
-        used = "; the client used it again afterwards and was reset" if late else ""
-        yield Found(
-            time,
-            f"{server} closed the connection of {client} after {seconds(idle / NANOSECONDS)} without traffic{used}.",
-            f"last payload at {clock(time - idle)}, server closed at {clock(time)} in frame {int(marks[0]['frame'])}",
-            (int(marks[0]["frame"]), *(frame for frame, _ in late)),
-            next(iter(case.session_ids(connection)[-1:]), None),
-            connection,
-            late[0][1] if late else None,
-            severity=Severity.WARNING if late else Severity.INFO,
-        )
-
-
-def _reaped_by_status(case: Case) -> Iterator[Found]:
-    """The other way to learn it: USER_SESSION_DELETED after a long silence."""
-    for exchange in _deleted(case):
-        asked = int(exchange["request_time"])
-        connection = int(exchange["connection"])
-        idle = asked - max(_last_payload(case, connection, side, asked - 1) for side in (CLIENT, SERVER))
-        if idle < round(case.policy.seconds("autodisconnect") * NANOSECONDS):
-            continue
-        client, server = ends(case, connection)
-        yield Found(
-            int(exchange["response_time"]),
-            f"{server} had ended the session of {client} while nothing was asked for {seconds(idle / NANOSECONDS)}; "
-            f"the next {Command(int(exchange['command'])).name} was answered STATUS_USER_SESSION_DELETED.",
-            f"last payload at {clock(asked - idle)}, next request at {clock(asked)}; "
-            f"{case.policy.describe('autodisconnect')}",
-            (int(exchange["request_frame"]), int(exchange["response_frame"])),
-            int(exchange["session_id"]),
-            connection,
-        )
-
-
-def _session_lost(case: Case) -> Iterator[Found]:
-    """A client that goes on with a session which the server does not know (any more)."""
-    told: set[tuple[int, int]] = set()
-    for exchange in _deleted(case):
-        key = int(exchange["session_id"]), int(exchange["connection"])
-        if key in told or _was_ended_orderly(case, key[0], int(exchange["request_time"])):
-            continue
-        told.add(key)
-        client, server = ends(case, key[1])
-        yield Found(
-            int(exchange["response_time"]),
-            f"{client} went on with a session that {server} does not know: it was restarted, or had ended the session; "
-            f"opens and locks are lost, and a new logon is needed.",
-            f"{Command(int(exchange['command'])).name} answered STATUS_USER_SESSION_DELETED in frame "
-            f"{int(exchange['response_frame'])}",
-            (int(exchange["response_frame"]), int(exchange["request_frame"])),
-            key[0],
-            key[1],
-        )
-
-
-def _channel_lost(case: Case) -> Iterator[Found]:
-    for event in case.timeline.of(Kind.CHANNEL_LOST):
-        if _logged_off_before(case, event):
-            continue
-        yield _found(
-            case,
-            event,
-            f"One of the connections that carry the session of {_who(case, event)} was lost; the session goes on over "
-            f"the others.",
-            event.text,
-            event.frames,
-        )
 
 
 def _expiries(case: Case) -> Iterator[tuple[Event, Event | None]]:
@@ -232,47 +147,10 @@ def _expiries(case: Case) -> Iterator[tuple[Event, Event | None]]:
                 yield event, None if done is None or (later and later.time < done.time) else done
 
 
-def _deleted(case: Case) -> list[dict[str, int]]:
-    rows = case.evidence.operations.watched
-    rows = rows[(rows["status"] == ntstatus.STATUS_USER_SESSION_DELETED) & (rows["request_frame"] != 0)]
-    rows = rows[rows["command"] != Command.SESSION_SETUP]
-    names = ("session_id", "connection", "command", "request_time", "response_time", "request_frame", "response_frame")
-    return [{name: int(row[name]) for name in names} for row in rows]
-
-
-def _was_ended_orderly(case: Case, session_id: int, time: int) -> bool:
-    """Whether the capture shows that client or server ended the session before: logoff, replacement, refused logon."""
-    return any(
-        session.session_id == session_id
-        and session.ended_time is not None
-        and session.ended_time < time
-        and (session.ended_by or "").startswith(_ORDERLY)
-        for session in case.evidence.decoded.smb2.tracker.sessions
-    )
-
-
 def _was_let_in(case: Case, event: Event) -> bool:
     """Whether the session was authenticated within the minute before: then its user is known, and this was a slip."""
     good = case.timeline.of(Kind.AUTH_SUCCEEDED, Kind.REAUTH_SUCCEEDED)
     return any(each.session == event.session and 0 <= event.time - each.time <= _TOGETHER for each in good)
-
-
-def _logged_off_before(case: Case, event: Event) -> bool:
-    session = case.session(event)
-    return session is None or (session.ended_time is not None and session.ended_time <= event.time + NANOSECONDS)
-
-
-def _last_payload(case: Case, connection: int, side: int, time: int) -> int:
-    tcp = case.evidence.tcp
-    return tcp.sent_at(connection, side, tcp.sent_by(connection, side, time)) or case.begin
-
-
-def _asked_after(case: Case, connection: int, time: int) -> Iterator[tuple[int, int]]:
-    rows = case.unanswered_at(connection, case.end)
-    asked = rows["request_time"].to_numpy("M8[ns]").view("i8")
-    for frame, when in zip(rows["request_frame"].tolist(), asked.tolist(), strict=True):
-        if when > time:
-            yield int(frame), when
 
 
 def _is_closed(case: Case, connection: int) -> bool:
@@ -301,14 +179,6 @@ def _open_files(case: Case, event: Event) -> int:
     opened = mine["opened"].to_numpy("M8[ns]").view("i8")
     closed = mine["closed"].to_numpy("M8[ns]").view("i8")
     return int(((opened <= time) & ((closed < 0) | (closed > time))).sum())
-
-
-def _who(case: Case, event: Event) -> str:
-    session = case.session(event)
-    context = None if session is None else session.security_context
-    if context is None or not context.user:
-        return "an unknown user" if event.connection is None else ends(case, event.connection)[0]
-    return f"{context.domain}\\{context.user}" if context.domain else context.user
 
 
 def _refused(expired: Event) -> str:
@@ -416,49 +286,5 @@ RULES = (
         "NTLM gives no expiry time, so Session.ExpirationTime is infinite.",
         "Look for a limit of the server's own.",
         _not_for_ntlm,
-    ),
-    Rule(
-        "idle_session_reaped",
-        "the server ended an idle connection",
-        Severity.WARNING,
-        Party.NOBODY,
-        "MS-CIFS 3.3.6.2; smb.conf: deadtime (TIME-07)",
-        "Nothing was asked for a long time, so the server closed the connection. That is no fault by itself; a client "
-        "that does not notice, and uses it again, gets an error first.",
-        "autodisconnect (minutes; net config server /autodisconnect, LanmanServer\\Parameters), smb.conf: deadtime.",
-        _idle_session_reaped,
-        ("TIME-07",),
-    ),
-    Rule(
-        "SESS-10",
-        "a session was ended while it was idle",
-        Severity.INFO,
-        Party.NOBODY,
-        "MS-CIFS 3.3.6.2",
-        "STATUS_USER_SESSION_DELETED after a long silence: the server had ended the session meanwhile.",
-        "autodisconnect (minutes; net config server /autodisconnect, LanmanServer\\Parameters), smb.conf: deadtime.",
-        _reaped_by_status,
-    ),
-    Rule(
-        "session_lost",
-        "a client went on with a session that is gone",
-        Severity.WARNING,
-        Party.SERVER,
-        "MS-SMB2 3.3.5.2.9",
-        "A request named a session that the server does not have on this connection, and was answered "
-        "STATUS_USER_SESSION_DELETED. The signature of that answer may be the request's own, since the server has no "
-        "key: that is no sign of tampering.",
-        "See what ended the session: a restart of the server, an administrator, an idle limit.",
-        _session_lost,
-    ),
-    Rule(
-        "channel_lost",
-        "one connection of several was lost",
-        Severity.INFO,
-        Party.NETWORK,
-        "MS-SMB2 3.3.7.1",
-        "A session with several channels lost one of them and went on over the rest.",
-        "See why that connection ended.",
-        _channel_lost,
     ),
 )

@@ -23,6 +23,8 @@ __all__ = ["RULES"]
 _DELETED, _INVALID = (ntstatus.STATUS_USER_SESSION_DELETED,), (ntstatus.STATUS_INVALID_PARAMETER,)
 _NOT_SUPPORTED, _NOT_ACCEPTED = (ntstatus.STATUS_NOT_SUPPORTED,), (ntstatus.STATUS_REQUEST_NOT_ACCEPTED,)
 _NO_CHANNELS = (*_NOT_ACCEPTED, *_DELETED)  # note 290
+_BOTH_MODES = "SecurityMode 3"
+_OTHER_DIALECT = (*_INVALID, ntstatus.STATUS_ACCESS_DENIED)  # whose signature cannot be checked, perhaps
 _MODES = (SecurityMode.SIGNING_ENABLED, SecurityMode.SIGNING_REQUIRED)
 
 
@@ -45,6 +47,7 @@ def _wrong_fields(case: Case) -> Iterator[Found]:
                     case, leg,
                     f"{ends(case, run.connection)[0]} authenticates its session again with {' and '.join(wrong)}.",
                     "Flags and PreviousSessionId are 0 there, SecurityMode 1 or 2",
+                    severity=Severity.INFO if wrong == [_BOTH_MODES] else None,
                 )  # fmt: skip
                 break
 
@@ -237,7 +240,7 @@ def _expected(case: Case, run: LogonRun) -> tuple[tuple[int, ...], str] | None:
     reasons = (
         (no_channels, "there are no channels", _NO_CHANNELS),
         (master.ended_time is not None and master.ended_time < run.start, "the session had ended", _DELETED),
-        (own.dialect != master.connection.dialect, "the dialects differ", _INVALID),
+        (own.dialect != master.connection.dialect, "the dialects differ", _OTHER_DIALECT),
         (not request.signed and not request.encrypted, "the request was not signed", _INVALID),
         (master.is_guest or master.is_anonymous, "the session is a guest's or nobody's", _NOT_SUPPORTED),
         (any(time < run.start for time in bound), "the connection carried the session already", _NOT_ACCEPTED),
@@ -272,7 +275,7 @@ _UPDATE = "Update the side that is at fault, or ask its maker."
 RULES = (
     Rule("REAU-01", "a re-authentication with wrong fields", Severity.ERROR, Party.CLIENT, "MS-SMB2 3.2.4.2.3.1",
          "A re-authentication names the session it is for in the header, sets no flags, names no previous session, and "
-         "says whether signing is required.",
+         "says by 1 or 2 whether signing is required. Samba's client says both, which hurts nobody: info.",
          _UPDATE, _wrong_fields),
     Rule("REAU-02", "other keys after a re-authentication", Severity.ERROR, Party.EITHER,
          "MS-SMB2 3.3.5.5.3, 3.2.5.3.2",

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from analyzer.events.event import Event
 from analyzer.rules.case import Case
 from analyzer.tables.text import printable
 
-__all__ = ["asked_for", "clock", "count", "ends", "rate", "seconds", "share_of"]
+__all__ = ["asked_for", "clock", "count", "ends", "rate", "seconds", "share_of", "user_of"]
 
 
 def seconds(duration: float) -> str:
@@ -60,3 +61,12 @@ def asked_for(rows: pd.DataFrame) -> str:
 def share_of(part: int, whole: int) -> str:
     """`2.1 %`."""
     return f"{100 * part / whole:.2g} %" if whole else "0 %"
+
+
+def user_of(case: Case, event: Event) -> str:
+    r"""Whose the session of an event is: `DOMAIN\user`, else the client's address."""
+    session = case.session(event)
+    context = None if session is None else session.security_context
+    if context is None or not context.user:
+        return "an unknown user" if event.connection is None else ends(case, event.connection)[0]
+    return printable(f"{context.domain}\\{context.user}" if context.domain else context.user)

@@ -2,7 +2,7 @@
 
 import sys
 
-from analyzer.tables.schema import EXTRACTED, TABLES, Table
+from analyzer.tables.schema import EXTRACTED, LATENCY, TABLES, Table
 
 __all__ = ["markdown"]
 
@@ -13,8 +13,8 @@ Generated from `analyzer/tables/schema.py` by `python -m analyzer.tables > docs/
 
 `analyze(...)` has each table as an attribute, a pandas DataFrame; `sessionscope TABLE` prints it, and
 `sessionscope describe TABLE` prints what stands here; `sessionscope keys check` prints `keys` and
-`key_entries`. The last one, `files`, is what `Analysis.extract(folder)` gives and `sessionscope extract` writes as
-`files.csv`.
+`key_entries`. The last two are no attributes: `files` is what `Analysis.extract(folder)` gives and `sessionscope
+extract` writes as `files.csv`, and `latency` is what `Analysis.latency(...)` gives and `sessionscope latency` prints.
 
 - Types are those of pandas. A type with a capital letter (`Int64`), `boolean`, `string`, `category`, times and
   durations can be NA: unknown, or not applicable. Nothing is guessed.
@@ -28,7 +28,7 @@ Generated from `analyzer/tables/schema.py` by `python -m analyzer.tables > docs/
 
 def markdown() -> str:
     """The page of all tables."""
-    return "\n".join([_HEAD, *(_section(table) for table in (*TABLES.values(), EXTRACTED))])
+    return "\n".join([_HEAD, *(_section(table) for table in (*TABLES.values(), EXTRACTED, LATENCY))])
 
 
 def _section(table: Table) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from parsers.errors import UsageError
 
-__all__ = ["EXTRACTED", "TABLES", "Column", "Table", "describe", "table_named"]
+__all__ = ["EXTRACTED", "LATENCY", "TABLES", "Column", "Table", "describe", "table_named"]
 
 TIME = "datetime64[ns, UTC]"
 DURATION = "timedelta64[ns]"
@@ -364,6 +364,34 @@ EXTRACTED = Table(
     "note",
 )  # fmt: skip
 """What `extract` lists beside the files that it writes; it is no table of a capture."""
+
+LATENCY = Table(
+    "latency",
+    "a group of requests that were answered; of the first seven columns there are those that it is grouped by",
+    (
+        Column("command", "category", "", "SMB2 command"),
+        Column("server", "category", "", "address and port of the server"),
+        Column("client", "category", "", "address of the client"),
+        Column("share", "string", "", "share, such as \\\\server\\share; NA if its TREE_CONNECT was not seen"),
+        _FILE_NAME,
+        Column("session_id", "UInt64", "id", "SessionId"),
+        Column("status", "category", "", "NTSTATUS of the final response"),
+        Column("count", "int64", "requests", "how many there are"),
+        Column("shortest", DURATION, "seconds", "the shortest time from request to answer, as in `exchanges`"),
+        Column("median", DURATION, "seconds", "half of them took less"),
+        Column("p90", DURATION, "seconds", "90 % took less"),
+        Column("p99", DURATION, "seconds", "99 % took less"),
+        Column("longest", DURATION, "seconds", "the longest time"),
+        Column("mean", DURATION, "seconds", "the mean"),
+        Column("total", DURATION, "seconds", "the sum"),
+        Column("network", DURATION, "seconds", "median of the round trip times of their connections, if known"),
+        Column("server_time", DURATION, "seconds", "median of what is left without the round trip"),
+        Column("bytes", "int64", "bytes", "moved by READ and WRITE"),
+    ),
+    ("command", "count", "median", "p90", "p99", "longest", "total", "network", "server_time", "bytes"),
+    noun="groups",
+)  # fmt: skip
+"""Response times (`Analysis.latency`); it is no table of a capture, since its first columns are chosen."""
 
 _KEYS = Table(
     "keys",

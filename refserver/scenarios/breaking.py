@@ -14,6 +14,7 @@ from refserver.network.path import blackout
 from refserver.network.simulation import SECOND
 from refserver.scenarios.scenario import Option, Scenario
 from refserver.scenarios.stage import Stage
+from refserver.scenarios.truth import Event
 
 __all__ = ["HOLDER_DEAD", "LEASE_BREAK", "OPLOCK_BREAK"]
 
@@ -76,6 +77,11 @@ def _expect(stage: Stage, what: str, delay: float) -> None:
         return
     stage.truth.expect("TIME-03", what)
     (notice,) = (event for event in stage.truth.events if event.kind == what)
+    _note_timeout(stage, what, notice)
+
+
+def _note_timeout(stage: Stage, what: str, notice: Event) -> None:
+    """Nobody says on the wire that the server's patience is over."""
     stage.truth.note(
         f"{_short(what)}_timeout",
         notice.time + _PATIENCE * SECOND,
@@ -113,8 +119,9 @@ def _holder_dead(stage: Stage) -> None:
     notice = stage.next_answer(link)
     stage.run(want())
     (opened,) = (event for event in stage.truth.events if event.kind == "async_pending")
-    findings = ("oplock_holder_dead",)
-    stage.truth.note("oplock_break", opened.time, notice, text="nobody hears it", findings=findings)
+    findings = ("oplock_holder_dead",) if stage.options["capture_at"] == "server" else ()  # nobody else sees it
+    event = stage.truth.note("oplock_break", opened.time, notice, text="nobody hears it", findings=findings)
+    _note_timeout(stage, "oplock_break", event)
 
 
 OPLOCK_BREAK = Scenario(

@@ -89,10 +89,11 @@ class Recorder:
                 self._note("oplock_break" if _is_oplock(message.bytes_) else "lease_break", place)
             return
         if header.status == ntstatus.STATUS_PENDING:
-            self._note("async_pending", place, session=request.session, text=request.command.name)
+            self._note("async_pending", place, of=request, session=request.session, text=request.command.name)
             return
         if header.is_async:
-            self._note("async_done", place, session=request.session, text=_answer(request, header.status))
+            text = _answer(request, header.status)
+            self._note("async_done", place, of=request, session=request.session, text=text)
         self._refused(request, header.status, place)
         worker = self._workers.get(request.command)
         if worker is not None:

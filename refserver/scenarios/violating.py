@@ -42,6 +42,7 @@ def _violation(stage: Stage) -> None:
     violation = str(stage.options["violation"])
 
     def change(config: ServerConfig) -> None:
+        config.require_message_signing = True
         config.encrypt_data = violation == "plaintext"
 
     server = stage.server(change=change)

@@ -20,13 +20,14 @@ __all__ = ["LATE", "LONG_WAITS", "PENDING", "TIMEOUT"]
 
 _PREFIX = 4
 _NOTICED = 2  # seconds: shorter pauses are the everyday life of a server
+_BETWEEN = 1.5  # seconds from one of the other requests to the next
 _ASYNC_ID = 0x51
 _EXCLUSIVE = LockFlags.EXCLUSIVE_LOCK
 
 
 def _late(stage: Stage) -> None:
     server = stage.server()
-    delay = stage.seconds("delay")
+    delay, others = stage.seconds("delay"), stage.options["others"]
 
     def work(link: ClientLink) -> Steps[None]:
         client, tree = yield from stage.log_on(link)
@@ -35,8 +36,12 @@ def _late(stage: Stage) -> None:
         yield wait(seconds=1)
         server.delay_next(delay)
         request = client.read(file, 100, 100)
+        while others and not request.done:
+            yield wait(seconds=_BETWEEN)
+            yield client.read(file, 0, 100)
         yield request
-        findings = ("server_stalled",) if delay >= _NOTICED * SECOND else ()
+        rule = "server_slow" if others else "server_stalled"
+        findings = (rule,) if delay >= _NOTICED * SECOND else ()
         stage.note(link, "request", request, session=tree.session, text="READ, answered late", findings=findings)
         yield client.close_file(file)
         yield from stage.log_off(client, tree)
@@ -182,7 +187,10 @@ LATE = Scenario(
     "late_response",
     "a READ that the server answers late, though within the client's patience",
     _late,
-    (Option("delay", 20.0, "seconds until it is answered"),),
+    (
+        Option("delay", 20.0, "seconds until it is answered, less than 60"),
+        Option("others", default=False, help="whether other READs are answered meanwhile, at once"),
+    ),
 )
 TIMEOUT = Scenario(
     "request_timeout",

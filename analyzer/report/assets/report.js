@@ -65,7 +65,7 @@
       const cell = line.insertCell();
       cell.textContent = column.show(i);
       if (column.number) cell.className = "number";
-      if (column.kind === "name") cell.className = "name";
+      if (column.kind === "name" && cell.textContent.length > 48) cell.className = "long";
       if (column.kind === "status") cell.className = ["", "warn", "bad", ""][rows.state[i]];
     }
     return line;
@@ -113,15 +113,16 @@
   show();
 
   // --- the timeline ------------------------------------------------------------------------------------------------
-  const LANE = 22;
-  const TOP = 56;
+  const LANE = data.lanes.length > 24 ? 15 : 22;
+  const TOP = 48;
+  const GAP = 58; // between the parts, for labels
   const lanesHeight = Math.max(data.lanes.length * LANE, 3 * LANE);
-  const [, last] = data.span;
-  const margin = Math.max(last * 0.01, 1);
-  const whole = [-margin, last + margin];
+  const [first, last] = data.span;
+  const margin = Math.max((last - first) * 0.01, 1);
+  const whole = [first - margin, last + margin];
   const LEAST = 2; // milliseconds that the whole width may show
   const box = element("chart");
-  box.style.height = `${TOP + lanesHeight + 40 + 190 + 40 + 90 + 90}px`;
+  box.style.height = `${TOP + lanesHeight + GAP + 190 + GAP + 90 + 76}px`;
   const chart = echarts.init(box, null, { renderer: "canvas" });
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   let view = [...whole];
@@ -175,8 +176,8 @@
     const line = { lineStyle: { color: colour("line") } };
     const plain = { textStyle: { color: ink } };
     const meaning = { good: colour("good"), bad: colour("error"), warn: colour("warning"), plain: colour("link"), quiet };
-    const label = { color: quiet, hideOverlap: true, formatter: (value) => axisLabel(value) };
-    const tops = [TOP, TOP + lanesHeight + 40, TOP + lanesHeight + 40 + 190 + 40];
+    const label = { color: quiet, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (value) => axisLabel(value) };
+    const tops = [TOP, TOP + lanesHeight + GAP, TOP + lanesHeight + GAP + 190 + GAP];
     const heights = [lanesHeight, 190, 90];
     const axis = (place, extra) => ({ gridIndex: place, nameTextStyle: { color: quiet, align: "right", padding: [0, 8, 0, 0] }, axisLabel: { color: quiet }, axisLine: line, splitLine: line, ...extra });
     const points = (state, name, shade, symbol, size) => ({
@@ -187,9 +188,9 @@
       }),
       kind: "exchange",
     });
-    const symbols = { arrow: "arrow", circle: "circle", diamond: "diamond", rect: "rect", triangle: "triangle" };
+    const symbols = { arrow: "path://M0,0 L10,0 L5,8 Z" };
     const events = data.kinds.map(([name, symbol, how], number) => ({
-      name, type: "scatter", xAxisIndex: 0, yAxisIndex: 0, symbol: symbols[symbol], symbolSize: symbol === "rect" ? [4, 12] : 9,
+      name, type: "scatter", xAxisIndex: 0, yAxisIndex: 0, symbol: symbols[symbol] ?? symbol, symbolSize: symbol === "rect" ? [4, 12] : 9,
       itemStyle: { color: meaning[how], borderColor: colour("page"), borderWidth: 1 }, z: 4,
       data: data.events.flatMap((event, i) => (event[2] === number ? [[event[1], event[0], i]] : [])),
     })).filter((series) => series.data.length);
@@ -203,9 +204,9 @@
       aria: { enabled: false },
       legend: { type: "scroll", top: 8, left: GRID.left, right: GRID.right, textStyle: { color: ink }, inactiveColor: quiet, pageTextStyle: { color: ink }, pageIconColor: ink, pageIconInactiveColor: quiet, itemWidth: 12, itemHeight: 10 },
       grid: tops.map((top, place) => ({ ...GRID, top, height: heights[place] })),
-      xAxis: tops.map((_, place) => axis(place, { type: "value", min: whole[0], max: whole[1], axisLabel: label, splitNumber: 8, axisPointer: { show: true, label: { formatter: (point) => clock(point.value, 6) } } })),
+      xAxis: tops.map((_, place) => axis(place, { type: "value", min: whole[0], max: whole[1], axisLabel: label, interval: step(), axisPointer: { show: true, label: { formatter: (point) => clock(point.value, 6) } } })),
       yAxis: [
-        axis(0, { type: "category", inverse: true, data: data.lanes, axisLabel: { color: ink, width: GRID.left - 16, overflow: "truncate", interval: 0 }, splitLine: { show: false } }),
+        axis(0, { type: "category", inverse: true, data: data.lanes, axisLabel: { color: ink, fontSize: LANE < 20 ? 10 : 12, width: GRID.left - 16, overflow: "truncate", interval: 0 }, splitLine: { show: false } }),
         axis(1, { type: "log", name: "response time", axisLabel: { color: quiet, formatter: length } }),
         axis(2, { type: "value", name: "requests/s", splitNumber: 2 }),
         axis(2, { type: "value", name: moved ? "MB/s" : "", splitNumber: 2, splitLine: { show: false }, show: moved }),
@@ -234,10 +235,20 @@
     };
   }
 
+  // Steps of the time axis that clocks have.
+  const SECOND = 1000;
+  const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500,
+    ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200].map((n) => n * SECOND)];
+  const DAY = 86400 * SECOND;
+  function step() {
+    const least = (view[1] - view[0]) / 9;
+    return STEPS.find((size) => size >= least) ?? Math.ceil(least / DAY) * DAY;
+  }
   function axisLabel(value) {
-    const width = view[1] - view[0];
-    if (width > 3 * 86400000) return day(value);
-    return clock(value, width > 40000 ? 0 : width > 4000 ? 1 : width > 40 ? 3 : 6);
+    const size = step();
+    if (size >= DAY) return day(value);
+    if (size >= 60 * SECOND) return clock(value, 0).slice(0, 5);
+    return clock(value, size >= SECOND ? 0 : size >= 100 ? 1 : size >= 1 ? 3 : 4);
   }
 
   function target(item) {
@@ -262,11 +273,14 @@
     all: () => look(...whole),
   };
   function tell() {
-    element("window").textContent = `${day(Math.max(view[0], 0))} ${clock(Math.max(view[0], 0), 3)} to ${clock(Math.min(view[1], last), 3)} UTC`;
+    const from = Math.max(view[0], first);
+    element("window").textContent = `${day(from)} ${clock(from, 3)} to ${clock(Math.min(view[1], last), 3)} UTC`;
   }
   chart.on("datazoom", () => {
     const zoom = chart.getOption().dataZoom[0];
+    const before = step();
     view = [zoom.startValue, zoom.endValue];
+    if (step() !== before) chart.setOption({ xAxis: Array(3).fill({ interval: step() }) });
     box.dataset.view = view.join(" ");
     tell();
   });
@@ -294,10 +308,15 @@
   function mark(place) {
     current = place;
     findings.forEach((finding, i) => finding.classList.toggle("chosen", i === place));
+    reveal(findings[place]);
+  }
+  function reveal(finding) {
+    const closed = finding?.closest("details:not([open])");
+    if (closed) closed.open = true;
   }
   function zoomTo(place) {
     const [, from, to] = data.findings[place];
-    const around = Math.max((to - from) * 0.3, last * 0.01, 5);
+    const around = Math.max((to - from) * 0.3, (last - first) * 0.01, 5);
     look(from - around, to + around);
   }
   function showExchanges(place) {
@@ -336,6 +355,8 @@
     if (!step || findings.length === 0) return;
     const from = findings.indexOf(document.activeElement.closest("[data-finding]"));
     const next = from < 0 && current < 0 ? 0 : (from < 0 ? current : from) + step;
-    findings[Math.min(Math.max(next, 0), findings.length - 1)].focus();
+    const finding = findings[Math.min(Math.max(next, 0), findings.length - 1)];
+    reveal(finding);
+    finding.focus();
   });
 })();

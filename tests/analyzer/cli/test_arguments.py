@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from analyzer.cli import arguments, generate, serve
+from analyzer.cli import arguments, compare, generate, serve
 from analyzer.cli.arguments import KEY_TABLES, parse
 from analyzer.cli.where import Condition
 from analyzer.tables.schema import TABLES, Table
@@ -84,12 +84,12 @@ def test_a_limit_is_a_positive_number(limit: str) -> None:
         parse(["sessions", "a.pcap", f"--limit={limit}"])
 
 
-@pytest.mark.parametrize("module", [arguments, generate, serve])
+@pytest.mark.parametrize("module", [arguments, compare, generate, serve])
 def test_no_heavy_module_is_imported_for_arguments(module: ModuleType) -> None:
     """tests/test_layering.py runs it; this names the culprit."""
     with open(str(module.__file__), encoding="utf-8") as file:
         top = [node for node in ast.parse(file.read()).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {getattr(node, "module", None) or node.names[0].name for node in top} - sys.stdlib_module_names
     assert {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names} <= {
-        "analyzer.cli", "analyzer.tables.schema", "parsers.errors",
+        "analyzer.cli", "analyzer.cli.capture_options", "analyzer.tables.schema", "parsers.errors",
     }  # fmt: skip

@@ -48,7 +48,9 @@ def test_what_is_right_breaks_no_rule(tmp_path: Path, name: str) -> None:
     assert [rule for rule in OF_SESSIONS if found(analysis, rule)] == []
 
 
-@pytest.mark.parametrize("name", ["faults/ok_reconnect_previous_session.pcapng", "samba/ntlm_311_mixed_sessions.pcapng"])
+@pytest.mark.parametrize(
+    "name", ["faults/ok_reconnect_previous_session.pcapng", "samba/ntlm_311_mixed_sessions.pcapng"]
+)
 def test_samba_breaks_no_rule(shared: Path, name: str) -> None:
     assert [rule for rule in OF_SESSIONS if found(analyzed(shared, name), rule)] == []
 
@@ -127,9 +129,10 @@ def test_a_session_served_on_a_foreign_connection(tmp_path: Path) -> None:
         _, tree = yield from stage.log_on(link)
         other = stage.client().connect(server)
         client, elsewhere = yield from stage.log_on(other)
-        tamper(server, answers(Command.CREATE, DELETED), with_status(0))
+        file = yield client.create(elsewhere, "report.txt")
+        tamper(server, answers(Command.READ, DELETED), with_status(0))
         with client.deviating(Deviation(session_id=tree.session.session_id)):
-            yield settled(client.create(elsewhere, "report.txt"))
+            yield settled(client.read(file, 0, 10))
 
     assert found(played(tmp_path, work), "SESS-05") == ["error"]
 
@@ -200,9 +203,10 @@ def test_a_client_that_demands_signatures_and_works_as_a_guest(tmp_path: Path, d
 def test_a_session_served_after_its_logoff(tmp_path: Path) -> None:
     def work(stage, server, link):
         client, tree = yield from stage.log_on(link)
+        file = yield client.create(tree, "report.txt")
         yield client.logoff(tree.session)
-        tamper(server, answers(Command.CREATE, DELETED), with_status(0))
-        yield settled(client.create(tree, "report.txt"))
+        tamper(server, answers(Command.READ, DELETED), with_status(0))
+        yield settled(client.read(file, 0, 10))
 
     analysis = played(tmp_path, work)
     assert found(analysis, "SESS-09") == ["error"]
@@ -226,9 +230,7 @@ def test_a_previous_session_in_a_binding(tmp_path: Path) -> None:
         second = other.connect(server)
         yield second.established
         yield second.client.negotiate()
-        yield settled(
-            second.client.bind(tree.session, change=lambda fields: replace(fields, previous_session_id=0x77))
-        )
+        yield settled(second.client.bind(tree.session, change=lambda fields: replace(fields, previous_session_id=0x77)))
 
     analysis = played(tmp_path, work)
     assert found(analysis, "PREV-01") == ["error"]
@@ -238,10 +240,11 @@ def test_a_previous_session_in_a_binding(tmp_path: Path) -> None:
 def test_a_session_served_after_it_was_replaced(tmp_path: Path) -> None:
     def work(stage, server, link):
         client, tree = yield from stage.log_on(link)
+        file = yield client.create(tree, "report.txt")
         second = stage.client().connect(server)
         yield from stage.log_on(second, previous_session_id=tree.session.session_id)
-        tamper(server, answers(Command.CREATE, DELETED), with_status(0))
-        yield settled(client.create(tree, "report.txt"))
+        tamper(server, answers(Command.READ, DELETED), with_status(0))
+        yield settled(client.read(file, 0, 10))
 
     assert found(played(tmp_path, work), "PREV-02") == ["error"]
 

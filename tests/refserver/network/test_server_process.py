@@ -44,6 +44,24 @@ def test_a_stopped_server_takes_data_until_its_buffer_is_full_and_answers_when_i
     assert office.store.find(("a.bin",)).attributes().end_of_file == 5 << 20
 
 
+def test_a_server_that_goes_on_answers_what_came_before_its_client_left() -> None:
+    office = Office()
+    link = office.connect()
+    tree = office.play(office.log_on(link))
+    office.server.stop()
+    asked = link.client.echo(tree.session)
+    office.simulation.run(SECOND)
+    link.client.close()
+    office.simulation.run(SECOND)
+    assert asked.status == STATUS_CONNECTION_DISCONNECTED
+    sent: list[bytes] = []
+    office.server.rewrite = lambda message: sent.append(message) or message
+    office.server.resume()
+    office.simulation.run(SECOND)
+    assert len(sent) == 1
+    assert not office.server.server.connections
+
+
 def test_a_stopped_server_accepts_connections_and_says_nothing() -> None:
     office = Office()
     office.server.stop()

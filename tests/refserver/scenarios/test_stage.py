@@ -84,3 +84,33 @@ def test_time_passes_only_when_somebody_waits() -> None:
     begin = made.now
     made.wait(2.5)
     assert made.now - begin == made.seconds("delay") == 2_500_000_000
+
+
+def test_what_a_scenario_notes_lies_at_its_requests_or_at_the_message_that_came_last() -> None:
+    made = stage()
+    server = made.server()
+    link = made.client().connect(server)
+
+    def work():
+        client, tree = yield from made.log_on(link)
+        answer = made.next_answer(link)
+        request = client.echo(tree.session)
+        yield request
+        return answer, made.note(link, "request", request, session=tree.session), made.note(link, "echo", text="back")
+
+    ((answer, asked, back),) = made.run(work())
+    assert made.client_of(link) is link.client
+    (place,) = asked.places
+    assert (place.source, place.end) == (link.endpoint.local, link.next_place)
+    assert asked.session_id == next(iter(made.client_of(link).sessions))
+    assert (back.places[0].source, back.places[0].begin, back.text) == (answer.source, answer.begin, "back")
+    assert asked.connection == back.connection == 0
+
+
+def test_the_paths_of_one_client_are_not_those_of_another() -> None:
+    made = stage()
+    server, one, other = made.server(), made.client(), made.client()
+    there, back = made.paths_between(one, server)
+    there.latency = back.latency = 1
+    assert sorted(path.latency == 1 for path in made.paths()) == [False] * 4 + [True] * 2
+    assert there not in made.paths_between(other, server)

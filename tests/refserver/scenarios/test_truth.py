@@ -61,6 +61,14 @@ def test_an_event_has_the_frames_of_its_bytes_and_the_time_of_the_last_of_the_de
     assert (row["session_id"], row["text"], row["findings"]) == ("0x000000000000001f", "a.txt", [])
 
 
+def test_an_event_whose_bytes_are_sent_again_has_all_frames_and_the_time_of_the_first() -> None:
+    observer = observed((CLIENT, ACK, bytes(60), 0), (CLIENT, ACK, bytes(40), 60), (CLIENT, ACK, bytes(100), 0))
+    truth = Truth()
+    truth.note("request", 5, Place(0, CLIENT, 0, 100))
+    (row,) = truth.document(observer)["events"]
+    assert (row["time"], row["frames"]) == (110, [1, 2, 3])
+
+
 def test_an_event_that_the_capture_missed_has_no_frames_and_its_own_time() -> None:
     truth = Truth()
     truth.note("close", 77, Place(0, CLIENT, 0, 100))

@@ -15,6 +15,10 @@ def test_a_late_answer_is_a_finding_where_somebody_noticed(delay: float, finding
     assert seconds_between(truth, "request", "close") == pytest.approx(delay, abs=0.1)
 
 
+def test_a_server_that_answers_others_meanwhile_is_slow_and_has_not_stopped() -> None:
+    assert expected(played(LATE, others=True)) == [("request", "server_slow")]
+
+
 @pytest.mark.parametrize(("scan", "patience"), [(0, 60), (30, 89)])
 def test_the_client_leaves_when_its_time_is_over(scan: int, patience: float) -> None:
     truth = played(TIMEOUT, scan=scan)
