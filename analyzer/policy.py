@@ -303,6 +303,11 @@ class Policy:
         return self._overrides[name] if name in self._overrides else _BY_NAME[name].default(peer)
 
     @staticmethod
+    def side(name: str) -> Side:
+        """Whose timer it is."""
+        return _BY_NAME[name].side
+
+    @staticmethod
     def setting(name: str) -> str:
         """Where an administrator changes the timer; empty where nobody can."""
         return _BY_NAME[name].setting

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from analyzer.cli import compare, compare_with_tshark, generate, latency, report, serve
+from analyzer.cli import compare, compare_with_tshark, generate, latency, live, report, serve
 from analyzer.cli.capture_options import add_captures, positive
 from analyzer.tables.schema import TABLES
 from parsers.errors import UsageError
@@ -177,6 +177,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     compare_with_tshark.add(
         _command(commands, "compare-with-tshark", "ask tshark for a second opinion", compare_with_tshark.EPILOG)
     )
+    live.add(_command(commands, "live", "watch an interface: sessions and findings as they happen", live.EPILOG))
     serve.add(_command(commands, "serve", "be an SMB server, for tests and demonstrations", serve.EPILOG))
     generate.add(
         _command(commands, "generate", "make a trace of something that happens, with keys and truth", generate.EPILOG)

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import pandas as pd
@@ -11,7 +11,7 @@ from analyzer.cli.terminal import Page
 from analyzer.tables.cells import UNKNOWN, shown
 from analyzer.tables.schema import Table
 
-__all__ = ["write_findings"]
+__all__ = ["finding_paragraphs", "write_findings"]
 
 _COLOURS = {"security": "\x1b[1;35m", "error": "\x1b[1;31m", "warning": "\x1b[33m", "info": "\x1b[36m"}
 _PLAIN = "\x1b[0m"
@@ -32,12 +32,22 @@ def write_findings(frames: Iterable[pd.DataFrame], table: Table, columns: Sequen
     page = Page.of(file)
     counts = Counter[str]()
     for frame in frames:
-        cells = {column.name: shown(frame[column.name], column) for column in table.columns}
-        for row in range(len(frame)):
-            finding = {name: texts[row] for name, texts in cells.items()}
-            counts[finding["severity"]] += 1
-            file.write(_paragraph(finding, page).encode())
+        counts.update(frame["severity"].astype(str))
+        file.write("".join(finding_paragraphs(frame, table, page)).encode())
     file.write(_footer(counts).encode())
+
+
+def finding_paragraphs(frame: pd.DataFrame, table: Table, page: Page) -> Iterator[str]:
+    """Each finding as a paragraph, with an empty line behind it.
+
+    Args:
+        frame: rows of the table `findings`.
+        table: its declaration.
+        page: what it is written to.
+    """
+    cells = {column.name: shown(frame[column.name], column) for column in table.columns}
+    for row in range(len(frame)):
+        yield _paragraph({name: texts[row] for name, texts in cells.items()}, page)
 
 
 def _paragraph(finding: dict[str, str], page: Page) -> str:

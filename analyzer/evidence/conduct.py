@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from analyzer.evidence.headers import Headers
 from parsers import ntstatus
-from parsers.capture.packets import PacketBlock
 from parsers.growing import GrowingTable
 from parsers.layout import everywhere
 from parsers.smb2.crypto import SigningAlgorithm
@@ -28,7 +27,6 @@ from parsers.smb2.negotiate import GlobalCapabilities
 from parsers.smb2.session import Session
 from parsers.smb2.state import State
 from parsers.transport.connections import CLIENT
-from parsers.transport.ip import Segments
 from parsers.verdicts import Decryption, Signature
 
 __all__ = ["BREACH", "Breach", "ConductEvidence"]
@@ -98,7 +96,7 @@ _STALE = 0x8000  # a 16-bit distance from here on is one back (3.3.5.2.10)
 
 @dataclass(slots=True)
 class ConductEvidence:
-    """Feed it as a sink of `parsers.pipeline.decode`.
+    """Feed it what a sink of `parsers.pipeline.decode` gets.
 
     `counts` are of all breaches by kind and connection, those that are not kept included.
     """
@@ -109,11 +107,10 @@ class ConductEvidence:
     _sequences: dict[int, int] = field(default_factory=dict)  # highest ChannelSequence by session
     _open_sequences: dict[tuple[int, int], int] = field(default_factory=dict)  # the same by session and FileId
 
-    def __call__(self, _block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
+    def take(self, batch: Batch, headers: Headers) -> None:
         """Take one block."""
         if len(batch.messages) == 0:
             return
-        headers = Headers(batch)
         for check in (
             self._verdicts, self._unprotected, self._answers, self._oddly_signed, self._charges, self._interim,
             self._compounds, self._unknown, self._sizes, self._compressed, self._channel_sequences, self._early,
@@ -146,14 +143,17 @@ class ConductEvidence:
         """Plain requests of sessions that demand more (MS-SMB2 3.3.5.2.4, 3.3.5.2.9, 3.3.5.2.11)."""
         messages = batch.messages
         plain = headers.request & ~messages.encrypted & (messages.session >= 0) & (headers.command >= Command.LOGOFF)
-        unsigned = np.flatnonzero(plain & ~headers.signed)
+        rows = np.flatnonzero(plain)
+        strict = rows[_sessions_that(batch, rows, _demands)]
+        if len(strict) == 0:
+            return
+        unsigned = strict[~headers.signed[strict]]
         required = _sessions_that(batch, unsigned, lambda session: session.signing_required is True)
         self._note(batch, headers, Breach.UNSIGNED_REQUEST, unsigned[required])
-        rows = np.flatnonzero(plain)
-        sealed = _sessions_that(batch, rows, lambda session: session.encrypt_data is True)
-        with_shares = _sessions_that(batch, rows, _has_encrypted_share)
-        sealed[with_shares] |= _on_encrypted_share(batch, headers, rows[with_shares])
-        self._note(batch, headers, Breach.PLAIN_REQUEST, rows[sealed])
+        sealed = _sessions_that(batch, strict, lambda session: session.encrypt_data is True)
+        with_shares = _sessions_that(batch, strict, _has_encrypted_share)
+        sealed[with_shares] |= _on_encrypted_share(batch, headers, strict[with_shares])
+        self._note(batch, headers, Breach.PLAIN_REQUEST, strict[sealed])
 
     def _early(self, batch: Batch, headers: Headers) -> None:
         """What is asked in a session before its logon is done, or after it was refused (3.3.5.2.9)."""
@@ -355,6 +355,11 @@ def _logged_on_since(session: Session) -> int:
         return bound
     refused = session.setup_status != ntstatus.STATUS_SUCCESS and session.creation_time is None
     return np.iinfo(np.int64).max if refused and session.reauthentications == 0 else 0
+
+
+def _demands(session: Session) -> bool:
+    """Whether it is a session of which plain requests have to be looked at."""
+    return session.signing_required is True or session.encrypt_data is True or _has_encrypted_share(session)
 
 
 def _has_encrypted_share(session: Session) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 from analyzer.evidence.conduct import ConductEvidence
 from analyzer.evidence.credits import CreditEvidence
 from analyzer.evidence.handles import HandleEvidence
+from analyzer.evidence.headers import Headers
 from analyzer.evidence.health import TcpHealth
 from analyzer.evidence.last_messages import LastMessages
 from analyzer.evidence.logons import LogonEvidence, LogonExchange
@@ -45,10 +46,12 @@ class Collector:
     def __call__(self, block: PacketBlock | None, segments: Segments | None, batch: Batch) -> None:
         """Take one block."""
         for sink in (
-            self.tcp, self.logons, self.handles, self.operations, self.credits, self.last_messages, self.conduct,
-            self.sequence, self.seals, self.openings, self.trees,
+            self.tcp, self.logons, self.handles, self.operations, self.credits, self.last_messages, self.seals,
         ):  # fmt: skip
             sink(block, segments, batch)
+        headers = Headers(batch)
+        for part in (self.conduct, self.sequence, self.openings, self.trees):
+            part.take(batch, headers)
 
 
 class Evidence:

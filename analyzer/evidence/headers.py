@@ -13,6 +13,7 @@ __all__ = ["Headers"]
 
 Mask = npt.NDArray[np.bool_]
 
+_NO_TREE = Flags.ASYNC_COMMAND | Flags.RELATED_OPERATIONS
 _COMMANDS = 0x20  # commands are numbered below; what is not counts as none of them
 
 
@@ -24,6 +25,7 @@ class Headers:
         request, response: who sent it, of messages that could be read.
         signed, is_async, related: flags.
         interim: whether it is an interim response, STATUS_PENDING.
+        has_tree: whether it is a request that may name a tree: neither asynchronous nor related.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -40,6 +42,7 @@ class Headers:
         self.is_async: Mask = (flags & Flags.ASYNC_COMMAND.value) != 0
         self.related: Mask = (flags & Flags.RELATED_OPERATIONS.value) != 0
         self.interim: Mask = from_server & (self.status == ntstatus.STATUS_PENDING)
+        self.has_tree: Mask = self.request & ((flags & _NO_TREE.value) == 0)
 
     def is_one_of(self, commands: Sequence[int]) -> Mask:
         """Which messages have one of some commands."""

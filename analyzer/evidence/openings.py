@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from parsers.capture.packets import PacketBlock
+from analyzer.evidence.headers import Headers
 from parsers.errors import ParseError
 from parsers.layout import everywhere
 from parsers.smb2.decoder import Batch
@@ -12,7 +12,6 @@ from parsers.smb2.fsctl import FsctlCode
 from parsers.smb2.header import HEADER_SIZE, Command, Flags
 from parsers.smb2.ioctl import IoctlRequest
 from parsers.smb2.transform import COMPRESSION_UNCHAINED
-from parsers.transport.ip import Segments
 
 __all__ = ["Compressed", "Control", "First", "OpeningEvidence"]
 
@@ -58,18 +57,18 @@ class Compressed:
 
 @dataclass(slots=True)
 class OpeningEvidence:
-    """Feed it as a sink of `parsers.pipeline.decode`. `firsts` is by connection."""
+    """Feed it what a sink of `parsers.pipeline.decode` gets. `firsts` is by connection."""
 
     firsts: dict[int, First] = field(default_factory=dict)
     controls: list[Control] = field(default_factory=list)
     compressed: dict[tuple[int, int | None], Compressed] = field(default_factory=dict)
 
-    def __call__(self, _block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
+    def take(self, batch: Batch, headers: Headers) -> None:
         """Take one block."""
         if len(batch.units) == 0:
             return
         self._note_firsts(batch)
-        self._note_controls(batch)
+        self._note_controls(batch, headers)
         self._note_compressed(batch)
 
     def _note_firsts(self, batch: Batch) -> None:
@@ -91,12 +90,11 @@ class OpeningEvidence:
                 int(messages.header["command"][row]) if plain else None,
             )
 
-    def _note_controls(self, batch: Batch) -> None:
+    def _note_controls(self, batch: Batch, headers: Headers) -> None:
         messages, units, header = batch.messages, batch.units, batch.messages.header
-        rows = np.flatnonzero(messages.known & (header["command"] == Command.IOCTL))
+        rows = np.flatnonzero(headers.request & (headers.command == Command.IOCTL))
         if len(rows) == 0:
             return
-        rows = rows[(header["flags"][rows] & Flags.SERVER_TO_REDIR.value) == 0]
         rows = rows[messages.offset[rows] + HEADER_SIZE + 8 <= messages.end[rows]]
         codes = everywhere(batch.arena, "<u4")[messages.offset[rows] + HEADER_SIZE + 4]
         for row in rows[np.isin(codes, _CODES)].tolist():

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.evidence.flows import stable_order
-from parsers.capture.packets import PacketBlock
+from analyzer.evidence.headers import Headers
 from parsers.growing import GrowingTable
 from parsers.smb2.decoder import Batch
 from parsers.smb2.exchanges import UNSOLICITED
 from parsers.smb2.header import Command, Flags
-from parsers.transport.ip import Segments
 
 __all__ = ["MISNUMBERED", "Misnumbering", "SequenceEvidence"]
 
 Column = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[Any]
 
 
@@ -50,9 +50,35 @@ class _Window:
     kept: int = 0
 
 
+class _Grants:
+    """What the server grants on one connection in a block, and had granted before it."""
+
+    def __init__(self, answers: Column, mine: Mask, credits_: Rows, granted: int) -> None:
+        self._answers, self._mine, self._credits, self._granted = answers, mine, credits_, granted
+        self._rows: Column | None = None
+        self._sums: Column | None = None
+
+    def outside(self, rows: Column, ends: Column) -> Mask:
+        """Which requests reach behind what had been granted when they came."""
+        places, sums = self._in_order()
+        found: Mask = ends > sums[np.searchsorted(places, rows)]
+        return found
+
+    def before(self, row: int) -> int:
+        """What had been granted before a message."""
+        places, sums = self._in_order()
+        return int(sums[np.searchsorted(places, row)])
+
+    def _in_order(self) -> tuple[Column, Column]:
+        if self._rows is None or self._sums is None:
+            self._rows = self._answers[self._mine]
+            self._sums = self._granted + np.append(0, np.cumsum(self._credits[self._mine].astype(np.int64)))
+        return self._rows, self._sums
+
+
 @dataclass(slots=True)
 class SequenceEvidence:
-    """Feed it as a sink of `parsers.pipeline.decode`.
+    """Feed it what a sink of `parsers.pipeline.decode` gets.
 
     The rows mean something for connections in `CreditEvidence.known`, whose messages were all read from the first on.
     """
@@ -60,28 +86,29 @@ class SequenceEvidence:
     _windows: dict[int, _Window] = field(default_factory=dict)
     _rows: GrowingTable = field(default_factory=lambda: GrowingTable(MISNUMBERED))
 
-    def __call__(self, _block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
+    def take(self, batch: Batch, headers: Headers) -> None:
         """Take one block."""
         messages, header = batch.messages, batch.messages.header
-        command, message_id = header["command"], header["message_id"]
-        rows = np.flatnonzero(messages.known & (command != Command.CANCEL) & (message_id != UNSOLICITED))
-        if len(rows) == 0:
-            return
+        unsolicited = headers.message_id == UNSOLICITED
+        rows = np.flatnonzero(headers.request & (headers.command != Command.CANCEL) & ~unsolicited)
+        answers = np.flatnonzero(headers.response & ~unsolicited)
+        places = batch.units.connection[messages.unit[answers]]
+        credits_ = header["credits"][answers]
         connection = batch.units.connection[messages.unit[rows]]
-        order = stable_order(connection)
+        order = stable_order(connection) if len(rows) else rows
         rows, connection = rows[order], connection[order]
-        response = (header["flags"][rows] & Flags.SERVER_TO_REDIR.value) != 0
         charge = np.maximum(header["credit_charge"][rows], 1).astype(np.int64)
-        numbers = np.minimum(message_id[rows], _LARGEST).astype(np.int64)
-        credits_ = np.where(response, header["credits"][rows], 0).astype(np.int64)
+        numbers = np.minimum(headers.message_id[rows], _LARGEST).astype(np.int64)
         edges = np.append(np.flatnonzero(np.diff(connection, prepend=-1)), len(rows)).tolist()
         for first, last in pairwise(edges):
-            window = self._windows.setdefault(int(connection[first]), _Window())
-            part = slice(first, last)
-            granted = window.granted + np.cumsum(credits_[part])
-            asked = np.flatnonzero(~response[part])
-            self._follow(batch, window, rows[part][asked], numbers[part][asked], charge[part][asked], granted[asked])
-            window.granted = int(granted[-1])
+            number, part = int(connection[first]), slice(first, last)
+            window = self._windows.setdefault(number, _Window())
+            mine = _Grants(answers, places == number, credits_, window.granted)
+            self._follow(batch, window, rows[part], numbers[part], charge[part], mine)
+        if len(answers):
+            totals = np.bincount(places, credits_)
+            for number in np.flatnonzero(totals).tolist():
+                self._windows.setdefault(number, _Window()).granted += int(totals[number])
 
     @property
     def rows(self) -> Rows:
@@ -90,27 +117,32 @@ class SequenceEvidence:
         return rows[np.argsort(rows["frame"], kind="stable")]
 
     def _follow(
-        self, batch: Batch, window: _Window, rows: Column, numbers: Column, charge: Column, granted: Column
+        self, batch: Batch, window: _Window, rows: Column, numbers: Column, charge: Column, grants: _Grants
     ) -> None:
         """The requests of one connection in a block. Those that simply follow one another are done in columns."""
-        if len(rows) == 0:
-            return
         ends = numbers + charge
-        outside = ends > granted
-        reach = np.maximum.accumulate(np.where(outside, 0, ends))
-        expected = np.append(window.end, np.maximum(reach[:-1], window.end))
-        for index in np.flatnonzero(outside | (numbers != expected)).tolist():
-            number = int(numbers[index])
-            if outside[index]:
-                self._note(batch, window, Misnumbering.OUTSIDE, int(rows[index]), int(granted[index]))
-            elif number >= expected[index]:
-                if len(window.holes) < _MOST_HOLES:
-                    window.holes.update(range(int(expected[index]), number))
+        late = grants.outside(rows, ends)
+        if bool((numbers == np.append(window.end, ends[:-1])).all()) and not late.any():
+            window.end = int(ends[-1])
+            return
+        self._step(batch, window, rows, numbers, ends, late, grants)
+
+    def _step(
+        self, batch: Batch, window: _Window, rows: Column, numbers: Column, ends: Column, late: Mask, grants: _Grants
+    ) -> None:
+        """The same one by one from the first that does not follow."""
+        steps = zip(rows.tolist(), numbers.tolist(), ends.tolist(), late.tolist(), strict=True)
+        for row, number, end, outside in steps:
+            if outside:
+                self._note(batch, window, Misnumbering.OUTSIDE, row, grants.before(row))
+            elif number >= window.end:
+                if number > window.end and len(window.holes) < _MOST_HOLES:
+                    window.holes.update(range(window.end, number))
+                window.end = end
             elif number in window.holes:
-                window.holes.difference_update(range(number, int(ends[index])))
+                window.holes.difference_update(range(number, end))
             else:
-                self._note(batch, window, Misnumbering.REUSED, int(rows[index]), int(granted[index]))
-        window.end = max(window.end, int(reach[-1]))
+                self._note(batch, window, Misnumbering.REUSED, row, grants.before(row))
 
     def _note(self, batch: Batch, window: _Window, kind: Misnumbering, row: int, granted: int) -> None:
         window.kept += 1

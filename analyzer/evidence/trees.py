@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from parsers.capture.packets import PacketBlock
+from analyzer.evidence.headers import Headers
 from parsers.smb2.decoder import Batch
-from parsers.smb2.header import Command, Flags
-from parsers.transport.ip import Segments
+from parsers.smb2.header import Command
 
 __all__ = ["TreeEvidence", "TreeUse"]
 
 _SLOTS = 1 << 14  # of the table that knows pairs of session and tree again
 _RELATED_TREE = 0xFFFF_FFFF
 _WITHOUT_TREE = (Command.CANCEL, Command.ECHO, Command.OPLOCK_BREAK)
-_SPREAD = 0x9E37_79B1
 
 
 @dataclass(slots=True)
@@ -32,7 +30,7 @@ class TreeUse:
 
 @dataclass(slots=True)
 class TreeEvidence:
-    """Feed it as a sink of `parsers.pipeline.decode`. `uses` is by session number and TreeId.
+    """Feed it what a sink of `parsers.pipeline.decode` gets. `uses` is by session number and TreeId.
 
     `last` is that of the last block in which the pair was looked at anew, and at least as late as any use in it.
     """
@@ -41,18 +39,16 @@ class TreeEvidence:
     _known: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(_SLOTS, -1))
     _last: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SLOTS, np.int64))
 
-    def __call__(self, _block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
+    def take(self, batch: Batch, headers: Headers) -> None:
         """Take one block."""
-        messages, header = batch.messages, batch.messages.header
-        command, flags = header["command"], header["flags"]
-        wanted = messages.known & (messages.session >= 0) & (command > Command.TREE_CONNECT)
-        no_tree = Flags.SERVER_TO_REDIR | Flags.ASYNC_COMMAND | Flags.RELATED_OPERATIONS
-        rows = np.flatnonzero(wanted & ((flags & no_tree.value) == 0))
+        messages = batch.messages
+        wanted = headers.has_tree & (messages.session >= 0) & (headers.command > Command.TREE_CONNECT)
+        rows = np.flatnonzero(wanted)
         if len(rows) == 0:
             return
-        tree = (header["async_id"][rows] >> np.uint64(32)).astype(np.int64)
-        key = (messages.session[rows] << 32) | tree
-        slot = ((messages.session[rows] * _SPREAD + tree * 40503) >> 3) & (_SLOTS - 1)
+        # The upper half of the eight bytes is the TreeId (MS-SMB2 2.2.1.2).
+        key = (messages.session[rows] << 32) | (messages.header["async_id"][rows] >> np.uint64(32)).astype(np.int64)
+        slot = (key ^ (key >> 27)) & (_SLOTS - 1)
         time = batch.units.last_time[messages.unit[rows]]
         unknown = np.flatnonzero(self._known[slot] != key)
         self._write_back()

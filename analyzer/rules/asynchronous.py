@@ -127,9 +127,9 @@ def _has_opens(case: Case, connection: int) -> bool:
 def _echo(case: Case) -> Iterator[Found]:
     """ECHO-01."""
     watched = case.evidence.operations.watched
-    limit = round(case.policy.seconds("SessTimeout") * NANOSECONDS)
     for row in watched[(watched["command"] == Command.ECHO) & (watched["request_frame"] != 0)]:
         connection, asked = int(row["connection"]), int(row["request_time"])
+        limit = case.limit("SessTimeout", connection)
         if row["response_frame"] or case.end - asked < limit:
             continue
         closed = case.evidence.decoded.connections[connection].closed_time
@@ -140,7 +140,7 @@ def _echo(case: Case) -> Iterator[Found]:
             case, asked, connection, int(row["session"]), (int(row["request_frame"]),),
             f"{server} did not answer an ECHO of {client} within {seconds(limit / NANOSECONDS)}: it is not there any "
             f"more, or stands still.",
-            f"asked at {clock(asked)}; {case.policy.describe('SessTimeout')}",
+            f"asked at {clock(asked)}; {case.told('SessTimeout', connection)}",
         )  # fmt: skip
 
 

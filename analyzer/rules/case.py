@@ -11,14 +11,17 @@ import pandas as pd
 from analyzer.events import Timeline
 from analyzer.events.event import Event
 from analyzer.evidence import Evidence
-from analyzer.policy import Policy
+from analyzer.policy import Peer, Policy, Side
+from analyzer.rules.peers import peers_of
 from analyzer.rules.stillness import Stillness, stillnesses
 from parsers.smb2.session import Session
+from parsers.times import NANOSECONDS
 
 __all__ = ["EDGE", "Case", "Tables"]
 
 Times = npt.NDArray[np.int64]
 
+_NEVER = 10 * 365 * 86_400  # seconds: longer than any capture
 EDGE = 1_000_000_000
 """Nanoseconds at both ends of a capture in which what seems to be missing may lie outside of it."""
 
@@ -204,6 +207,24 @@ class Case:
         """SessionIds of the sessions that the connection carried, in order of their begin."""
         frame = self.channels
         return [int(number) for number in frame.loc[frame["connection"] == connection, "session_id"].dropna()]
+
+    @cached_property
+    def _peers(self) -> dict[tuple[Side, str], Peer]:
+        return peers_of(self)
+
+    def peer(self, connection: int, side: Side) -> Peer:
+        """What kind of software the client or server of a connection is, as far as the capture shows it."""
+        row = self.connections.iloc[connection]
+        return self._peers.get((side, str(row["client_ip" if side is Side.CLIENT else "server_ip"])), Peer.UNKNOWN)
+
+    def limit(self, timer: str, connection: int) -> int:
+        """Nanoseconds of a timer for the peer of a connection that has it; a very long time for never."""
+        seconds = self.policy.seconds(timer, self.peer(connection, self.policy.side(timer)))
+        return round(min(seconds, _NEVER) * NANOSECONDS)
+
+    def told(self, timer: str, connection: int) -> str:
+        """The timer for the peer of a connection that has it, in words."""
+        return self.policy.describe(timer, self.peer(connection, self.policy.side(timer)))
 
     def has_gap(self, connection: int) -> bool:
         """Whether bytes of the connection were sent but not captured: what seems to be missing may be in there."""

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from analyzer.evidence.marks import Mark
-from analyzer.policy import Peer
 from analyzer.rules.case import Case
 from analyzer.rules.exempt import exempt
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
@@ -52,7 +51,7 @@ def _request_timeout(case: Case) -> Iterator[Found]:
             f"{client} gave up on {server} after {seconds(waited / NANOSECONDS)} without an answer to "
             f"{asked_for(rows)}, and closed the connection ({closing.how}).",
             f"asked at {clock(asked)}, {closing.how} at {clock(closing.time)}{late}; by default a client waits "
-            f"{case.policy.describe('SessTimeout', Peer.UNKNOWN)}",
+            f"{case.told('SessTimeout', closing.connection)}",
             (*rows["request_frame"].dropna().astype(int).tolist()[:1], closing.frame, *answered[:1]),
             _session(case, closing.connection, rows),
             closing.connection,
@@ -227,7 +226,7 @@ def _open_at(case: Case, closing: _Closing) -> pd.DataFrame:
     Of those that were answered STATUS_PENDING, the ones whose client has waited as long as clients wait are there.
     """
     frame = case.unanswered_at(closing.connection, closing.time)
-    limit = round(case.policy.seconds("SessTimeout") * NANOSECONDS)
+    limit = case.limit("SessTimeout", closing.connection)
     patient = frame["pending_time"].notna().to_numpy() & (closing.time - _since(frame) < limit)
     chosen: pd.DataFrame = frame[~exempt(case, frame) & ~patient]
     return chosen

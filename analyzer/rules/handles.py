@@ -37,10 +37,10 @@ def _lease_break_timeout(case: Case) -> Iterator[Found]:
 
 
 def _timeouts(case: Case, asked: Kind, given: Kind, what: str) -> Iterator[Found]:
-    wait = case.policy.seconds("OplockBreakWait")
     for event in case.timeline.of(asked):
         if not event.details["needs_acknowledgment"] or event.connection is None:
             continue
+        wait = case.limit("OplockBreakWait", event.connection)
         answer = _answer(case, event, given)
         waiting = _waiting(case, event)
         held = _held(case, event, answer, waiting)
@@ -48,9 +48,9 @@ def _timeouts(case: Case, asked: Kind, given: Kind, what: str) -> Iterator[Found
             continue
         file = _file(event)
         holder, _ = ends(case, event.connection)
-        gave_up = held >= round(wait * NANOSECONDS) or (answer is None and held >= _GIVEN_UP)
+        gave_up = held >= wait or (answer is None and held >= _GIVEN_UP)
         end = (
-            f"the server took the {what} away after {seconds(wait)} and went on"
+            f"the server took the {what} away after {seconds(wait / NANOSECONDS)} and went on"
             if gave_up
             else f"it was still waiting when the capture shows the last of it, {seconds(held / NANOSECONDS)} later"
             if answer is None
@@ -94,11 +94,7 @@ def _late_break_ack(case: Case) -> Iterator[Found]:
     for event in case.timeline.of(Kind.OPLOCK_ACK, Kind.LEASE_ACK):
         late = event.details["status"] in {"STATUS_INVALID_DEVICE_STATE", "STATUS_UNSUCCESSFUL"}
         length = event.details["length_ns"]
-        if (
-            not late
-            or not isinstance(length, int)
-            or length < round(case.policy.seconds("OplockBreakWait") * NANOSECONDS)
-        ):
+        if not late or not isinstance(length, int) or length < case.limit("OplockBreakWait", event.connection or 0):
             continue
         yield _found(
             case,
@@ -198,7 +194,7 @@ def _is_dead(case: Case, event: Event) -> bool:
 def _dropped_by_server(case: Case, connection: int, time: int) -> bool:
     """Whether the server closed the holder's connection while it waited for the acknowledgment."""
     marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST, since=time)
-    limit = time + round(case.policy.seconds("OplockBreakWait") * NANOSECONDS)
+    limit = time + case.limit("OplockBreakWait", connection)
     return len(marks) > 0 and marks["sender"][0] == SERVER and marks["time"][0] < limit
 
 
@@ -249,7 +245,7 @@ def _retention(case: Case, event: Event) -> str:
         return f"the server had promised to keep it for {seconds(granted / 1000)}"
     version = event.details.get("version")
     name = "DurableTimeout" if version == 1 else "DurableHandleV2TimeoutInSeconds"
-    return f"by default it is kept for {case.policy.describe(name)}"
+    return f"by default it is kept for {case.told(name, event.connection or 0)}"
 
 
 def _asking(case: Case, event: Event) -> npt.NDArray[Any]:

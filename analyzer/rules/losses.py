@@ -15,12 +15,13 @@ from parsers.transport.connections import CLIENT, SERVER
 
 __all__ = ["RULES"]
 
+_IDLE = 60 * NANOSECONDS  # a server that closes so long after the last word did it for idleness
+_REAPED = 900 * NANOSECONDS  # sessions are reaped after a quarter of an hour, where nobody says otherwise
 _ORDERLY = ("logoff", "replaced", "re-authentication refused", "logon refused")
 
 
 def _idle_session_reaped(case: Case) -> Iterator[Found]:
     """SESS-10 and the server's idle disconnect: an idle connection closed by the server, then used again."""
-    limit = round(case.policy.seconds("autodisconnect") * NANOSECONDS)
     for connection in case.smb_connections:
         marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
         if len(marks) == 0 or marks[0]["sender"] != SERVER:
@@ -28,7 +29,10 @@ def _idle_session_reaped(case: Case) -> Iterator[Found]:
         time = int(marks[0]["time"])
         idle = time - max(_last_payload(case, connection, side, time - 1) for side in (CLIENT, SERVER))
         late = list(_asked_after(case, connection, time))[:1]
-        if idle < min(limit, 60 * NANOSECONDS) or case.connections.iloc[connection]["bytes_server"] == 0:
+        if (
+            idle < min(case.limit("autodisconnect", connection), _IDLE)
+            or case.connections.iloc[connection]["bytes_server"] == 0
+        ):
             continue
         client, server = ends(case, connection)
         used = "; the client used it again afterwards and was reset" if late else ""
@@ -50,7 +54,7 @@ def _reaped_by_status(case: Case) -> Iterator[Found]:
         asked = int(exchange["request_time"])
         connection = int(exchange["connection"])
         idle = asked - max(_last_payload(case, connection, side, asked - 1) for side in (CLIENT, SERVER))
-        if idle < round(case.policy.seconds("autodisconnect") * NANOSECONDS):
+        if idle < min(case.limit("autodisconnect", connection), _REAPED):
             continue
         client, server = ends(case, connection)
         yield Found(
@@ -58,7 +62,7 @@ def _reaped_by_status(case: Case) -> Iterator[Found]:
             f"{server} had ended the session of {client} while nothing was asked for {seconds(idle / NANOSECONDS)}; "
             f"the next {Command(int(exchange['command'])).name} was answered STATUS_USER_SESSION_DELETED.",
             f"last payload at {clock(asked - idle)}, next request at {clock(asked)}; "
-            f"{case.policy.describe('autodisconnect')}",
+            f"{case.told('autodisconnect', connection)}",
             (int(exchange["request_frame"]), int(exchange["response_frame"])),
             int(exchange["session_id"]),
             connection,

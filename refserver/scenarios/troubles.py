@@ -1,5 +1,6 @@
 """What networks and busy machines do to a connection: loss, disorder, closed windows, silence, lost large packets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from parsers.smb2.create import CreateDisposition
@@ -19,6 +20,7 @@ from refserver.scenarios.stage import Stage
 __all__ = ["BLACK_HOLE", "IDLE_PATH", "LOSS", "PATH_DEAD", "REORDERING", "STALL", "ZERO_WINDOW"]
 
 _NOTICED = 2  # seconds: shorter pauses are the everyday life of a network
+_FELT = SECOND // 2
 _SMALL_BUFFER = 1 << 16
 _WRITTEN = 30_000  # bytes
 
@@ -37,21 +39,24 @@ def _large_file(stage: Stage) -> dict[str, bytes]:
 
 
 def _loss(stage: Stage) -> None:
-    _transfer(stage, "path_loss", float(stage.options["loss"]) > 0)
+    """Only a loss that somebody feels is a trouble: a few segments are sent again at once."""
+    _transfer(stage, "path_loss", lambda took: took >= _FELT)
 
 
 def _reordering(stage: Stage) -> None:
-    _transfer(stage, "path_reorders", float(stage.options["reorder"]) > 0)
+    _transfer(stage, "path_reorders", lambda _took: float(stage.options["reorder"]) > 0)
 
 
-def _transfer(stage: Stage, rule: str, bad: bool) -> None:  # noqa: FBT001 - reads well where it is called
+def _transfer(stage: Stage, rule: str, is_bad: Callable[[int], bool]) -> None:
+    """Read the large file; `is_bad` says of the time that it took, nanoseconds, whether `rule` has to report it."""
     server = stage.server(files=_large_file(stage))
 
     def work(link: ClientLink) -> Steps[None]:
         client, tree, file, request = yield from _read_large(stage, link)
+        begin = stage.now
         yield request
-        text = "READ of the whole file"
-        stage.note(link, "request", request, session=tree.session, text=text, findings=(rule,) if bad else ())
+        findings = (rule,) if is_bad(stage.now - begin) else ()
+        stage.note(link, "request", request, session=tree.session, text="READ of the whole file", findings=findings)
         yield client.close_file(file)
         yield from stage.log_off(client, tree)
 

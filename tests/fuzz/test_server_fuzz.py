@@ -37,6 +37,7 @@ from parsers.smb2.header import Command
 from parsers.smb2.info_classes import FileInformationClass, InfoType
 from parsers.smb2.ioctl import IoctlRequest
 from parsers.smb2.lock import LockElement, LockFlags, LockRequest
+from parsers.smb2.negotiate_contexts import CompressionCapabilities, CompressionFlags
 from parsers.smb2.query_directory import QueryDirectoryFlags, QueryDirectoryRequest
 from parsers.smb2.query_info import QueryInfoFlags, QueryInfoRequest
 from parsers.smb2.read_write import ReadFlags, ReadRequest, WriteRequest
@@ -53,12 +54,24 @@ pytestmark = pytest.mark.fuzz
 
 SECRET = b"what lies outside of the share"
 MESSAGES = 10  # an example; the profile of `make fuzz` has 10,000 examples
-NAMES = ("f", "d", r"d\g", "", "secret", r"..\secret", r"d\..\..\secret", "../secret", "/etc/passwd", r"link\secret", "link",
-         r"\secret", "f:stream", "f::$DATA", "f\0g", "a" * 300, r"C:\secret", r"\\server\data\f", "con", "d\\\\g")  # fmt: skip
-EXTREMES = st.sampled_from(
-    [0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1]
+NAMES = (
+    *("f", "d", r"d\g", "", "secret", "link", r"link\secret", r"..\secret", r"d\..\..\secret", "../secret"),
+    *(
+        "/etc/passwd",
+        r"\secret",
+        "f:stream",
+        "f::$DATA",
+        "f\0g",
+        "a" * 300,
+        r"C:\secret",
+        r"\\server\data\f",
+        "con",
+        r"d\\g",
+    ),
 )
+EXTREMES = st.sampled_from([0, 1, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1])
 SMALL = st.integers(0, 80)
+LZNT1 = CompressionCapabilities(CompressionFlags(0), (CompressionAlgorithm.LZNT1,))
 STAGES = ("connected", "negotiated", "logged on", "at work", "encrypted", "2.0.2", "compressed")
 
 
@@ -107,7 +120,7 @@ def body(draw: st.DrawFn, files: tuple[FileId, ...]) -> tuple[int, bytes]:
         Command.READ: lambda: ReadRequest(0x50, ReadFlags(0), length, offset, file).build(),
         Command.WRITE: lambda: WriteRequest(offset % 100_000, file, buffer).build(),
         Command.LOCK: lambda: LockRequest(
-            (LockElement(offset, length, LockFlags(draw(st.integers(0, 31)))),), file
+            0, 0, file, (LockElement(offset, length, LockFlags(draw(st.integers(0, 31)))),)
         ).build(),
         Command.IOCTL: lambda: IoctlRequest(
             draw(st.sampled_from(list(FsctlCode))), file, buffer, 0, length
@@ -147,9 +160,8 @@ def message(draw: st.DrawFn, peer: Peer, files: tuple[FileId, ...]) -> bytes:
     """One message, whatever is in it: of noise, of one request, or of several in a compound."""
     kind = draw(st.integers(0, 9))
     if kind == 0:
-        return draw(st.sampled_from([b"", b"\xfeSMB", b"\xfdSMB", b"\xfcSMB", b"\xffSMB"])) + draw(
-            st.binary(max_size=200)
-        )
+        protocol = draw(st.sampled_from([b"", b"\xfeSMB", b"\xfdSMB", b"\xfcSMB", b"\xffSMB"]))
+        return protocol + draw(st.binary(max_size=200))
     if kind == 1:
         header = {"credit_charge": draw(EXTREMES) & 0xFFFF, "tree_id": draw(EXTREMES) & 0xFFFFFFFF}
         number = draw(st.integers(0, 0x20))
@@ -174,7 +186,7 @@ def at_stage(stage: str, folder: Path) -> tuple[Peer, tuple[FileId, ...]]:
     peer = Peer(server)
     if stage == "connected":
         return peer, nothing
-    peer.negotiate(*((0x0202,) if stage == "2.0.2" else ()))
+    peer.negotiate(*((0x0202,) if stage == "2.0.2" else ()), contexts=(LZNT1,) if stage == "compressed" else ())
     if stage == "negotiated":
         return peer, nothing
     peer.log_on()

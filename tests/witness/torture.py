@@ -17,11 +17,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from tests.witness.kdc import Kdc, running_kdc
 from tests.witness.smbd import running_smbd
@@ -45,7 +45,7 @@ REASONS = {
     "smb2.oplock.batch22b": _ASKS_SAMBA.format("an FSCTL that stops a connection's TCP acknowledgments"),
     "smb2.session.bind_invalid_auth": (
         "the failed logon ends the session (MS-SMB2 3.3.5.5.3), and its keys with it: STATUS_USER_SESSION_DELETED goes "
-        "out unsigned, which the test's client does not take from CREATE; smbd signs it with the keys of the dead session"
+        "out unsigned, which the test's client does not take from CREATE; smbd signs it with the keys of that session"
     ),
 }
 
@@ -134,9 +134,8 @@ def run_all(tests: Sequence[str]) -> dict[str, tuple[str, str]]:
             queue.put(test)
 
     def work(_worker: int) -> None:
-        with serving() as target:
-            while not queue.empty():
-                test = queue.get()
+        with serving() as target, suppress(Empty):
+            while test := queue.get_nowait():
                 _note(results, test, run_one(target, test))
 
     with ThreadPoolExecutor(AT_ONCE) as workers:

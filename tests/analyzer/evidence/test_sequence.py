@@ -1,9 +1,11 @@
 """MessageIds against the window: used out of order, passed over, and those that may not be used."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
+from analyzer.evidence.headers import Headers
 from analyzer.evidence.sequence import Misnumbering, SequenceEvidence
 from parsers.smb2.header import HEADER, Flags
 
@@ -25,7 +27,8 @@ def fed(*blocks: list[tuple[int, int, int, int]]) -> list[tuple[Misnumbering, in
             encrypted=np.zeros(count, np.bool_),
         )  # fmt: skip
         units = SimpleNamespace(connection=np.zeros(count, np.int64), last_frame=frames, last_time=frames)
-        evidence(None, None, SimpleNamespace(messages=messages, units=units))  # type: ignore[arg-type]
+        batch: Any = SimpleNamespace(messages=messages, units=units)
+        evidence.take(batch, Headers(batch))
         frame += count
     return [(Misnumbering(int(row["kind"])), int(row["message_id"])) for row in evidence.rows]
 

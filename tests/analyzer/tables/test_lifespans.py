@@ -15,8 +15,8 @@ def test_a_session_lives_from_its_logon_to_its_end(mixed: Analysis) -> None:
 
 
 def test_without_a_logon_the_first_event_counts(mixed: Analysis) -> None:
-    sessions = mixed.sessions.copy()
-    sessions[["creation_time", "ended_time"]] = pd.NaT
+    unknown = pd.Series(pd.NaT, mixed.sessions.index, "M8[ns, UTC]")
+    sessions = mixed.sessions.assign(creation_time=unknown, ended_time=unknown)
     first = mixed.events.groupby("session_id")["time"].min()
     for row in lifespans(sessions, mixed.events).itertuples():
         assert row.begin == first[row.session_id]
