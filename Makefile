@@ -1,4 +1,4 @@
-# make demo    build the environment, run the main job on a sample, print where the result is
+# make demo    build the environment, run the main job on a sample, print where its results are
 # make test    build it with the development tools, check the style and the types, run every test
 # make lint    style and types alone
 # make fuzz    the random-damage tests, many more examples than `make test` takes
@@ -35,7 +35,9 @@ demo:
 	$(BIN)/sessionscope sessions $(SAMPLE).pcapng --keys $(SAMPLE).keys.toml
 	$(BIN)/sessionscope exchanges $(SAMPLE).pcapng --keys $(SAMPLE).keys.toml --limit 20
 	$(BIN)/sessionscope decrypt $(SAMPLE).pcapng --keys $(SAMPLE).keys.toml -o demo-output/plain.pcapng
+	$(BIN)/sessionscope report $(SAMPLE).pcapng --keys $(SAMPLE).keys.toml -o demo-output/report.html
 	@echo 'The decrypted capture, for Wireshark or any other reader: $(CURDIR)/demo-output/plain.pcapng'
+	@echo 'The report, for a browser: $(CURDIR)/demo-output/report.html'
 
 test: lint
 	$(BIN)/python -m pytest

@@ -82,6 +82,8 @@ _SIZES = {  # where in the body the request says how much it moves
     Command.READ: 4, Command.WRITE: 4, Command.QUERY_INFO: 4, Command.SET_INFO: 4, Command.CHANGE_NOTIFY: 4,
     Command.QUERY_DIRECTORY: 28,
 }  # fmt: skip
+_SIZE_PLACES = np.zeros(0x20, np.int64)  # the same by command, 0 for those without
+_SIZE_PLACES[list(_SIZES)] = list(_SIZES.values())
 _FILE_IDS: dict[int, int] = {
     Command.READ: 16,
     Command.WRITE: 16,
@@ -193,16 +195,18 @@ class ConductEvidence:
 
     def _charges(self, batch: Batch, headers: Headers) -> None:
         """CreditCharge pays for what a request moves, where there is large MTU (3.3.5.2.5)."""
-        messages, sizes = batch.messages, everywhere(batch.arena, "<u4")
-        for at in sorted(set(_SIZES.values())):
-            commands = [command for command, place in _SIZES.items() if place == at]
-            rows = np.flatnonzero(headers.request & headers.is_one_of(commands))
-            rows = rows[messages.offset[rows] + HEADER_SIZE + at + 4 <= messages.end[rows]]
-            size = sizes[messages.offset[rows] + HEADER_SIZE + at].astype(np.int64)
-            paid = np.maximum(messages.header["credit_charge"][rows], 1).astype(np.int64) * _CREDIT
-            rows, size = rows[size > paid], size[size > paid]
-            large = _sessions_that(batch, rows, _has_large_mtu)
-            self._note(batch, headers, Breach.CHARGE_TOO_LOW, rows[large], size[large])
+        messages, arena = batch.messages, batch.arena
+        at = _SIZE_PLACES[np.minimum(headers.command, len(_SIZE_PLACES) - 1)]
+        rows = np.flatnonzero(headers.request & (at > 0))
+        place = messages.offset[rows] + HEADER_SIZE + at[rows]
+        there = place + 4 <= messages.end[rows]
+        if not there.all():
+            rows, place = rows[there], place[there]
+        size = everywhere(arena, "<u4")[place].astype(np.int64)
+        paid = np.maximum(messages.header["credit_charge"][rows], 1).astype(np.int64) * _CREDIT
+        rows, size = rows[size > paid], size[size > paid]
+        large = _sessions_that(batch, rows, _has_large_mtu)
+        self._note(batch, headers, Breach.CHARGE_TOO_LOW, rows[large], size[large])
 
     def _interim(self, batch: Batch, headers: Headers) -> None:
         """Asynchronous responses (3.3.4.2 to 3.3.4.4), and that CANCEL has none (3.3.5.16)."""
@@ -337,6 +341,8 @@ class ConductEvidence:
 
 def _sessions_that(batch: Batch, rows: Column, wanted: Callable[[Session], bool]) -> Mask:
     """Which of the messages belong to sessions of which something is true."""
+    if len(rows) == 0:
+        return np.empty(0, np.bool_)
     numbers = batch.messages.session[rows]
     there = np.zeros(len(batch.sessions) + 1, np.bool_)  # the last is for no session, -1
     there[numbers] = True

@@ -1,7 +1,5 @@
 """The header fields of a block's messages that several sinks look at, each as one column."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +12,6 @@ __all__ = ["Headers"]
 Mask = npt.NDArray[np.bool_]
 
 _NO_TREE = Flags.ASYNC_COMMAND | Flags.RELATED_OPERATIONS
-_COMMANDS = 0x20  # commands are numbered below; what is not counts as none of them
 
 
 class Headers:
@@ -43,10 +40,3 @@ class Headers:
         self.related: Mask = (flags & Flags.RELATED_OPERATIONS.value) != 0
         self.interim: Mask = from_server & (self.status == ntstatus.STATUS_PENDING)
         self.has_tree: Mask = self.request & ((flags & _NO_TREE.value) == 0)
-
-    def is_one_of(self, commands: Sequence[int]) -> Mask:
-        """Which messages have one of some commands."""
-        table = np.zeros(_COMMANDS, np.bool_)
-        table[list(commands)] = True
-        found: Mask = table[np.minimum(self.command, _COMMANDS - 1)]
-        return found

@@ -18,6 +18,7 @@ from analyzer.rules import (
     sessions,
     shares,
     signing,
+    slowness,
     stalls,
     tickets,
     weakness,
@@ -29,7 +30,7 @@ __all__ = ["FAMILIES", "RULES"]
 FAMILIES: dict[str, tuple[Rule, ...]] = {
     "Getting a connection": connecting.RULES,
     "Getting in": (*refusals.RULES, *tickets.RULES, *shares.RULES),
-    "Waiting": stalls.RULES,
+    "Waiting": (*stalls.RULES, *slowness.RULES),
     "How it ended": endings.RULES,
     "Sessions that expire or end": (*expiry.RULES, *losses.RULES),
     "Files, oplocks and credits": handles.RULES,

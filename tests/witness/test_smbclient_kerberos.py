@@ -1,7 +1,7 @@
 """Samba's smbclient logs on to `sessionscope serve` with Kerberos: every encryption type, signed and encrypted.
 
-The ticket is minted with the service's key and put into a credentials cache as MIT Kerberos writes them, so that no
-KDC is needed.
+The tickets are minted with the service's key and put into a credentials cache as MIT Kerberos writes them, so that no
+KDC is needed; but one test has a real KDC, whose tickets and keytab nobody here has made.
 """
 
 import os
@@ -18,6 +18,7 @@ from parsers.keys import ccache, keytab
 from parsers.keys.keytab import KeytabEntry
 from parsers.times import NANOSECONDS
 from refserver.gss.tickets import ClientTicket, mint
+from tests.witness.kdc import running_kdc
 from tests.witness.test_smbclient_against_serve import Service, serve, smbclient
 
 __all__ = ["serve", "smbclient"]  # fixtures
@@ -61,10 +62,10 @@ def credentials_cache(ticket: ClientTicket, authtime: int) -> bytes:
     return header + credential(ticket, authtime, "cifs", HOST)
 
 
-def kerberos_client(service: Service, folder: Path, smbclient: str, commands: str, *options: str) -> str:
+def kerberos_client(service: Service, folder: Path, smbclient: str, commands: str, realm: str = REALM) -> str:
     """What smbclient says to the commands, with the cache in `folder`."""
     command = [smbclient, "-s", "/dev/null", "-p", service._port, f"//{HOST}/files", "-I", "127.0.0.1"]
-    command += ["--use-kerberos=required", f"--use-krb5-ccache={folder / 'cache'}", "-U", f"alice@{REALM}", *options]
+    command += ["--use-kerberos=required", f"--use-krb5-ccache={folder / 'cache'}", "-U", f"alice@{realm}"]
     environment = os.environ | {"KRB5_CONFIG": str(folder / "krb5.conf"), "KRB5CCNAME": f"FILE:{folder / 'cache'}"}
     run = subprocess.run(
         [*command, "-c", commands],
@@ -109,3 +110,26 @@ def test_a_ticket_of_every_encryption_type_opens_the_share(
         assert (int(sessions.encrypted.sum()) > 0) is (protection == "encrypt")
         assert int(sessions.decrypted.sum()) == int(sessions.encrypted.sum())
     assert list(sessions.user) == ["alice"]  # which the keytab shows
+
+
+@pytest.mark.parametrize("protection", ["sign", "encrypt"])
+def test_a_ticket_of_a_real_kdc_opens_the_share(
+    protection: str, serve: Callable[..., Service], smbclient: str, tmp_path: Path
+) -> None:
+    data = os.urandom(1_000_000)
+    (tmp_path / "data.bin").write_bytes(data)
+    with running_kdc(HOST) as kdc:
+        (tmp_path / "cache").write_bytes(kdc.kinit("alice", "Passw0rd!").read_bytes())
+        (tmp_path / "cache").chmod(0o600)
+        (tmp_path / "krb5.conf").write_text(Path(kdc.environment["KRB5_CONFIG"]).read_text())
+        service = serve("--keytab", str(kdc.keytab), f"--{protection}")
+        commands = "put data.bin; rename data.bin new.bin; ls; get new.bin back.bin; del new.bin"
+        said = kerberos_client(service, tmp_path, smbclient, commands, realm=kdc.realm)
+        assert "NT_STATUS" not in said
+        assert "new.bin" in said
+        assert (tmp_path / "back.bin").read_bytes() == data
+        assert list(service.share.iterdir()) == []
+        service.stop()
+        sessions = analyze(service.trace, keytabs=[kdc.keytab]).sessions
+    assert list(sessions.user) == ["alice"]
+    assert int(sessions.decrypted.sum()) == int(sessions.encrypted.sum())

@@ -19,7 +19,7 @@ SAMPLE = {  # of each suite some that are quick; test_smbtorture.py runs all of 
     "smb2.credits": ("skipped_mid",),
     "smb2.durable-open": ("open-oplock", "open-lease", "reopen1a", "reopen2", "lock-lease", "delete_on_close1"),
     "smb2.lock": ("valid-request", "rw-shared", "async", "cancel-tdis", "contend", "truncate", "range"),
-    "smb2.notify": ("valid-req", "dir", "mask", "rec", "close", "tcp"),
+    "smb2.notify": ("valid-req", "dir", "mask-change", "rec", "close", "tcp"),
     "smb2.dir": ("find", "fixed", "one", "modify"),
     "smb2.getinfo": ("complex", "fsinfo", "qsec_buffercheck", "getinfo_access"),
 }

@@ -39,11 +39,6 @@ def test_flags_and_status_are_told_apart() -> None:
     assert headers.signed.tolist() == headers.related.tolist() == [False, False, True]
 
 
-def test_commands_are_looked_up_also_where_they_are_unknown() -> None:
-    headers = Headers(batch_of((Command.READ, 0, 0), (0xFF, 0, 0), (Command.WRITE, 0, 0)))  # type: ignore[arg-type]
-    assert headers.is_one_of([Command.READ, Command.LOCK]).tolist() == [True, False, False]
-
-
 def test_every_message_of_a_capture_is_a_request_or_a_response(sample: Path) -> None:
     seen = [0, 0, 0]
 
