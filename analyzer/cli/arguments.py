@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from analyzer.cli import compare, compare_with_tshark, generate, latency, live, report, serve
+from analyzer.cli import compare, compare_with_tshark, completion, generate, latency, live, report, serve
 from analyzer.cli.capture_options import add_captures, positive
 from analyzer.tables.schema import TABLES
 from parsers.errors import UsageError
@@ -182,6 +182,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     generate.add(
         _command(commands, "generate", "make a trace of something that happens, with keys and truth", generate.EPILOG)
     )
+    completion.add(_command(commands, "completion", "print what makes a shell complete", completion.EPILOG), parser)
     describe = _command(commands, "describe", "explain the columns of a table", "")
     describe.add_argument(
         "table", metavar="TABLE", nargs="?", help=f"one of {', '.join(TABLES)}; without it: all of them"

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,10 +12,8 @@ __all__ = ["EPILOG", "Node", "add", "nodes", "script"]
 EPILOG = """\
 examples:
   sessionscope completion bash > ~/.local/share/bash-completion/completions/sessionscope
-  sessionscope completion zsh > ~/.zfunc/_sessionscope
+  sessionscope completion zsh >> ~/.zshrc
   sessionscope completion fish > ~/.config/fish/completions/sessionscope.fish
-
-zsh looks in ~/.zfunc where ~/.zshrc has `fpath+=~/.zfunc` before compinit.
 """
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -93,132 +91,96 @@ def nodes(parser: argparse.ArgumentParser, words: tuple[str, ...] = (), text: st
 
 
 def _bash(program: str, found: list[Node]) -> str:
-    """One function with a case of each command, and one of each option that has values."""
-    cases = "\n".join(
-        f'    "{" ".join(node.words)}") commands="{" ".join(node.commands or node.values)}" '
-        f'options="{" ".join(node.options)}" ;;'
-        for node in found
-    )
-    valued = "\n".join(
-        f'    "{" ".join((*node.words, option))}") values="{" ".join(values)}" ;;'
+    """Functions that answer by the words before the cursor; `place` is the command that they lead to."""
+    commands = _cases((" ".join(node.words), " ".join(node.commands)) for node in found)
+    arguments = _cases((" ".join(node.words), " ".join(node.values)) for node in found)
+    options = _cases((" ".join(node.words), " ".join(node.options)) for node in found)
+    values = _cases(
+        (f"{' '.join(node.words)} {option}", " ".join(values or ()))
         for node in found
         for option, values in node.options.items()
-        if values
     )
-    free = " ".join(sorted({option for node in found for option, values in node.options.items() if values is not None}))
-    depth = max(len(node.words) for node in found)
+    free = _cases(
+        (f"{' '.join(node.words)} {option}", "file")
+        for node in found
+        for option, values in node.options.items()
+        if values == ()
+    )
     return f"""\
-# bash completion of {program}; made by `{program} completion bash`
+# completion of {program}; made by `{program} completion`
+_{program}_commands() {{
+  case "$1" in
+{commands}  esac
+}}
+_{program}_arguments() {{
+  case "$1" in
+{arguments}  esac
+}}
+_{program}_options() {{
+  case "$1" in
+{options}  esac
+}}
+_{program}_values() {{
+  case "$1" in
+{values}  esac
+}}
+_{program}_free() {{
+  case "$1" in
+{free}  esac
+}}
 _{program}() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-  local path="" commands="" options="" values="" word index
-  for ((index = 1; index < COMP_CWORD && index <= {depth}; index++)); do
-    word="${{COMP_WORDS[index]}}"
-    [[ "$word" == -* ]] && break
-    case " $(_{program}_commands "$path") " in *" $word "*) path="${{path:+$path }}$word" ;; *) break ;; esac
+  local place="" index=1 words
+  while (( index < COMP_CWORD )); do
+    case " $(_{program}_commands "$place") " in
+      *" ${{COMP_WORDS[index]}} "*) place="${{place:+$place }}${{COMP_WORDS[index]}}" ;;
+      *) break ;;
+    esac
+    index=$(( index + 1 ))
   done
-  case "$path $previous" in
-{_indented(_spaced(valued))}
-  esac
-  if [[ -n "$values" ]]; then
-    COMPREPLY=($(compgen -W "$values" -- "$current"))
-    return
+  words="$(_{program}_values "$place $previous")"
+  if [ -z "$words" ] && [ -z "$(_{program}_free "$place $previous")" ]; then
+    case "$current" in
+      -*) words="$(_{program}_options "$place")" ;;
+      *) words="$(_{program}_commands "$place")$(_{program}_arguments "$place")" ;;
+    esac
   fi
-  if [[ " {free} " == *" $previous "* && "$current" != -* ]]; then
-    COMPREPLY=($(compgen -f -- "$current"))
-    return
-  fi
-  case "$path" in
-{_indented(cases)}
-  esac
-  if [[ "$current" == -* ]]; then
-    COMPREPLY=($(compgen -W "$options" -- "$current"))
-  elif [[ -n "$commands" ]]; then
-    COMPREPLY=($(compgen -W "$commands" -- "$current"))
+  if [ -n "$words" ]; then
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
   else
     COMPREPLY=($(compgen -f -- "$current"))
   fi
-}}
-_{program}_commands() {{
-  case "$1" in
-{_indented(chr(10).join(f'    "{" ".join(node.words)}") echo "{" ".join(node.commands)}" ;;' for node in found if node.commands))}
-  esac
 }}
 complete -o filenames -F _{program} {program}
 """
 
 
-def _spaced(cases: str) -> str:
-    """An option of the program itself has an empty path before it."""
-    return cases.replace('    "--', '    " --')
-
-
-def _indented(cases: str) -> str:
-    return cases or "    *) ;;"
+def _cases(answers: Iterable[tuple[str, str]]) -> str:
+    """Lines of a `case`: what is asked, and the words to say."""
+    return "".join(f'    "{asked}") echo "{words}" ;;\n' for asked, words in answers if words)
 
 
 def _zsh(program: str, found: list[Node]) -> str:
-    """A function of each command, with `_arguments`."""
-    functions = []
-    for node in found:
-        lines = [f"  {_zsh_option(option, values, node.helps[option])} \\" for option, values in node.options.items()]
-        name = "_".join((f"_{program}", *node.words)).replace("-", "_")
-        if node.commands:
-            texts = {child.words[-1]: child.help for child in found if child.words[:-1] == node.words and child.words}
-            described = "\n".join(f"    {_quoted(f'{word}:{_plain(texts[word])}')}" for word in node.commands)
-            calls = "\n".join(f"        {word}) {name}_{word.replace('-', '_')} ;;" for word in node.commands)
-            functions.append(
-                f"{name}() {{\n  local line state\n  local -a commands\n  commands=(\n{described}\n  )\n  _arguments -C \\\n"
-                + "\n".join(f"  {line}" for line in lines)
-                + "\n    '1: :->command' \\\n    '*:: :->rest'\n  case $state in\n"
-                "    command) _describe command commands ;;\n"
-                f"    rest)\n      case $line[1] in\n{calls}\n      esac ;;\n  esac\n}}"
-            )
-            continue
-        rest = f"'1: :({' '.join(node.values)})'" if node.values else "'*:file:_files'"
-        functions.append(
-            f"{name}() {{\n  _arguments \\\n" + "\n".join(f"  {line}" for line in lines) + f"\n    {rest}\n}}"
-        )
-    return (
-        f"#compdef {program}\n# zsh completion of {program}; made by `{program} completion zsh`\n"
-        + "\n\n".join(functions)
-        + f'\n\nif [[ "${{funcstack[1]}}" == _{program} ]]; then _{program} "$@"; else compdef _{program} {program}; fi\n'
-    )
-
-
-def _zsh_option(option: str, values: tuple[str, ...] | None, text: str) -> str:
-    described = f"{option}[{_plain(text)}]"
-    if values is None:
-        return _quoted(described)
-    return _quoted(f"*{described}:value:" + (f"({' '.join(values)})" if values else "_files"))
+    """The functions of bash, which zsh understands."""
+    return f"autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n{_bash(program, found)}"
 
 
 def _fish(program: str, found: list[Node]) -> str:
     """One line of each command and option, with the condition under which it is offered."""
-    lines = [f"# fish completion of {program}; made by `{program} completion fish`"]
+    lines = [f"# completion of {program}; made by `{program} completion`"]
     for node in found:
-        condition = " ; and ".join(f"__fish_seen_subcommand_from {word}" for word in node.words)
         further = f"not __fish_seen_subcommand_from {' '.join(node.commands)}" if node.commands else ""
-        shown = _quoted(" ; and ".join(part for part in (condition, further) if part) or "true")
-        texts = {child.words[-1]: child.help for child in found if child.words and child.words[:-1] == node.words}
-        lines += [
-            f"complete -c {program} -f -n {shown} -a {word} -d {_quoted(_plain(texts[word]))}" for word in node.commands
-        ]
-        if node.values:
-            lines.append(f"complete -c {program} -f -n {shown} -a {_quoted(' '.join(node.values))}")
+        conditions = [f"__fish_seen_subcommand_from {word}" for word in node.words]
+        shown = f"complete -c {program} -n {_quoted('; and '.join(filter(None, [*conditions, further])) or 'true')}"
+        helps = {child.words[-1]: child.help for child in found if child.words and child.words[:-1] == node.words}
+        lines += [f"{shown} -f -a {word} -d {_quoted(helps[word])}" for word in node.commands]
+        lines += [f"{shown} -f -a {_quoted(' '.join(node.values))}"] if node.values else []
         for option, values in node.options.items():
             name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
             takes = "" if values is None else f" -x -a {_quoted(' '.join(values))}" if values else " -r"
-            lines.append(
-                f"complete -c {program} -n {shown} {name}{takes} -d {_quoted(_plain(node.helps[option]))}"
-            )
+            lines.append(f"{shown} {name}{takes} -d {_quoted(node.helps[option])}")
     return "\n".join(lines) + "\n"
 
 
-def _plain(text: str) -> str:
-    """A help text without what shells read as more than text."""
-    return "".join(" " if character in "[]:\\\n" else character for character in text)
-
-
 def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", " ") + "'"

@@ -43,11 +43,11 @@ MISSEALED = np.dtype(
 
 SEAL = np.dtype(
     [
-        ("nonce", "u8"), ("tag", "u8"), ("frame", "i8"), ("time", "i8"), ("connection", "i4"), ("session", "i4"),
-        ("sender", "u1"),
+        ("nonce", "u8"), ("tag", "u4"), ("connection", "i4"), ("session", "i4"), ("sender", "u4"), ("frame", "i8"),
+        ("time", "i8"),
     ]
 )  # fmt: skip
-"""An encrypted message. `nonce` is a digest of nonce, session and direction; `tag` the first half of its tag."""
+"""An encrypted message. `nonce` is a digest of nonce, session and direction; `tag` the first bytes of its tag."""
 
 _SECOND_HALF = np.dtype(
     {"names": ["signature"], "formats": ["<u8"], "offsets": [HEADER_SIZE - 8], "itemsize": HEADER.dtype.itemsize}
@@ -61,7 +61,7 @@ _SPREAD_MORE = np.uint64(0xC2B2_AE3D_27D4_EB4F)
 class SealEvidence:
     """Feed it as a sink of `parsers.pipeline.decode`."""
 
-    _seals: GrowingTable = field(default_factory=lambda: GrowingTable(SEAL))
+    _seals: list[Rows] = field(default_factory=list)  # rows of `SEAL`, a block each
     _wrong: GrowingTable = field(default_factory=lambda: GrowingTable(MISSEALED))
     _counts: dict[Missealing, int] = field(default_factory=dict)
 
@@ -73,20 +73,25 @@ class SealEvidence:
             return
         sealed &= ~units.incomplete & (units.length >= TRANSFORM_HEADER.size)
         first = np.full(len(units), -1)
-        first[messages.unit[::-1]] = np.arange(len(messages))[::-1]
+        begins = np.flatnonzero(np.append(True, messages.unit[1:] != messages.unit[:-1])[: len(messages)])
+        first[messages.unit[begins]] = begins
         rows = np.flatnonzero(sealed)
         header = TRANSFORM_HEADER.gather(batch.arena, units.start[rows])
         place = first[rows]
-        session = np.where(place >= 0, messages.session[place], -1)
+        empty = place < 0
+        session = np.where(empty, -1, messages.session[place]) if len(messages) else place
         self._keep(batch, rows, header, session)
         self._note(batch, Missealing.FLAGS, rows, session, header["flags"] != TRANSFORM_ENCRYPTED, header["flags"])
         size = header["original_message_size"]
         self._note(batch, Missealing.SIZE, rows, session, size != units.length[rows] - TRANSFORM_HEADER.size, size)
-        nobody = np.isin(header["session_id"], np.array(NO_SESSION_IDS, np.uint64))
-        self._note(batch, Missealing.NO_SESSION, rows, session, nobody, header["session_id"])
-        self._note(batch, Missealing.NOT_SMB2, rows, session, place < 0, size)
+        session_id = np.ascontiguousarray(header["session_id"])
+        nobody = (session_id == NO_SESSION_IDS[0]) | (session_id == NO_SESSION_IDS[1])
+        self._note(batch, Missealing.NO_SESSION, rows, session, nobody, session_id)
+        self._note(batch, Missealing.NOT_SMB2, rows, session, empty, size)
+        if len(messages) == 0:
+            return
         inner = messages.header["session_id"][place]
-        other = (place >= 0) & messages.known[place] & ~nobody & (inner != header["session_id"])
+        other = (place >= 0) & messages.known[place] & ~nobody & (inner != session_id)
         other &= messages.header["message_id"][place] != UNSOLICITED  # break notifications name none (3.3.4.6)
         self._note(batch, Missealing.INNER_SESSION, rows, session, other, inner)
         self._note_signed(batch)
@@ -100,14 +105,16 @@ class SealEvidence:
     @property
     def repeats(self) -> tuple[Rows, Rows]:
         """Messages whose nonce was used before by the same sender under the same key, and the first ones with it."""
-        seals = self._seals.rows
-        if len(seals) == 0:
-            return seals, seals
+        nothing = np.empty(0, SEAL)
+        nonces = np.concatenate([nothing["nonce"], *(block["nonce"] for block in self._seals)])
+        nonces.sort()  # many times as fast as finding the order as well
+        twice = nonces[1:][nonces[1:] == nonces[:-1]]
+        if len(twice) == 0:
+            return nothing, nothing
+        seals = np.concatenate([block[np.isin(block["nonce"], twice)] for block in self._seals])
         order = np.argsort(seals["nonce"], kind="stable")
         nonces = seals["nonce"][order]
         starts = np.append(True, nonces[1:] != nonces[:-1])
-        if bool(starts.all()):
-            return seals[:0], seals[:0]
         begin = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
         again = np.flatnonzero(~starts)
         return seals[order[again]], seals[order[begin[again]]]
@@ -119,10 +126,10 @@ class SealEvidence:
         owner = header["session_id"] * np.uint64(2) + units.sender[rows].astype(np.uint64)
         low, high = nonce[:, 0] * _SPREAD, nonce[:, 1] * _SPREAD_MORE
         new["nonce"] = (low ^ (low >> np.uint64(29))) + high + owner * _SPREAD_MORE
-        new["tag"] = np.ascontiguousarray(header["signature"]).view("<u8")[::2]
+        new["tag"] = np.ascontiguousarray(header["signature"]).view("<u4")[::4]
         new["frame"], new["time"] = units.last_frame[rows], units.last_time[rows]
         new["connection"], new["sender"], new["session"] = units.connection[rows], units.sender[rows], session
-        self._seals.append(new)
+        self._seals.append(new)  # not into one table: there are many, and nobody wants them but a repeated one
 
     def _note_signed(self, batch: Batch) -> None:
         """The signature of an encrypted message is zero: its tag covers it (3.1.4.1)."""

@@ -1,5 +1,6 @@
 """How all figures look: sober, readable in print and by people who do not tell red from green."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,11 +62,20 @@ def styled() -> Iterator[None]:
         yield
 
 
+class _Shown(Figure):
+    """A figure that notebooks show, although pyplot has not made it, which would keep it alive."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def figure(
     rows: int = 1, *, width: float = 9.0, height: float = 3.2, share_x: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure with `rows` axes below each other, each `height` inches high. It belongs to nobody but the caller."""
-    made = Figure(figsize=(width, height * rows), layout="constrained")
+    made = _Shown(figsize=(width, height * rows), layout="constrained")
     axes = made.subplots(rows, 1, sharex=share_x, squeeze=False)
     return made, list(axes[:, 0])
 

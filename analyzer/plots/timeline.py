@@ -131,7 +131,7 @@ def _draw(axes: Axes, lanes: pd.DataFrame, events: pd.DataFrame, findings: pd.Da
     places = {int(number): lane for lane, number in reversed(list(enumerate(lanes["session_id"].tolist())))}
     bad = findings[(findings["severity"] != "info") & findings["session_id"].isin(places)]
     for severity, rows in bad.groupby("severity", observed=True):
-        times = moments(rows["time"])
+        times = moments(rows["time"].fillna(rows["end"]))
         until = np.fmax(moments(rows["end"]), times)
         _bars(axes, _lanes_of(rows, places), times, until, colour=SEVERITY_COLOURS[str(severity)], width=12, layer=2)
         axes.plot([], [], color=SEVERITY_COLOURS[str(severity)], lw=8, alpha=0.5, label=f"found: {severity}")

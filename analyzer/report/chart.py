@@ -162,7 +162,7 @@ def _events(events: pd.DataFrame, places: dict[int, int], texts: Pool, origin: i
 
 def _findings(findings: pd.DataFrame, places: dict[int, int], origin: int) -> list[list[Any]]:
     """Lane, begin, end, severity, title and cause of each finding."""
-    begins, ends = _offsets(findings["time"], origin), _offsets(findings["end"], origin)
+    begins, ends = _offsets(findings["time"].fillna(findings["end"]), origin), _offsets(findings["end"], origin)
     columns = (
         _lanes_of(findings, places),
         begins,

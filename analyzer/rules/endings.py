@@ -179,7 +179,8 @@ def _server_restarted(case: Case) -> Iterator[Found]:
         refused = [
             mark
             for number in rows["connection"].tolist()
-            if not len(case.evidence.tcp.marks_of(number, Mark.SYN_ACK))
+            if len(case.evidence.tcp.marks_of(number, Mark.SYN))
+            and not len(case.evidence.tcp.marks_of(number, Mark.SYN_ACK))
             for mark in case.evidence.tcp.marks_of(number, Mark.RST, sender=SERVER)
         ]
         served = rows.loc[rows["bytes_server"] > 0]
@@ -283,7 +284,7 @@ RULES = (
         "the client ran out of patience",
         Severity.ERROR,
         Party.SERVER,
-        "MS-SMB2 3.2.6.1",
+        "MS-SMB2 3.2.6.1 (TIME-01, TIME-02)",
         "A request had no answer for as long as the client waits, so it dropped the connection and every open with it. "
         "What kept the answer away is said by the finding of the same time: a stalled server, a dead or slow path.",
         "Cure the cause first. The patience itself: SessTimeout "

@@ -19,6 +19,7 @@ _MANY = 10  # repeated or reordered segments that are more than an accident
 _SHARE = 0.001  # of all packets; below, nobody feels it
 _LONG = 5 * NANOSECONDS  # a message that takes longer than this to send is one that people wait for
 _SLOW = 12_500_000  # bytes in a second: 100 Mbit/s, what any local network does
+_PLACES = 3  # one segment that is repeated and repeated is a path, or a peer, that is dead
 _FELT = NANOSECONDS // 5  # less waiting than this in a whole connection nobody feels
 _GRAIN = 10_000_000  # ns: how exact the times of what was sent before are
 _SIDES = {CLIENT: "the client", SERVER: "the server"}
@@ -30,14 +31,17 @@ def _path_loss(case: Case) -> Iterator[Found]:
         repeats = tcp.marks_of(connection, Mark.RETRANSMISSION)
         reordered = len(tcp.marks_of(connection, Mark.REORDERED))
         packets = int(case.connections.iloc[connection]["packets"])
-        if len(repeats) < _MANY or len(repeats) < packets * _SHARE or _mostly_overtaken(len(repeats), reordered):
+        places = len(np.unique(repeats["position"]))
+        if places < _PLACES or _mostly_overtaken(len(repeats), reordered):
             continue
         if _is_one_blackout(case, connection, len(repeats)):
+            continue
+        cost = _time_lost(case, connection, repeats)
+        if cost < _FELT and (len(repeats) < _MANY or len(repeats) < packets * _SHARE):
             continue
         client, server = ends(case, connection)
         by_side = ", ".join(f"{np.sum(repeats['sender'] == side):,} of {name}" for side, name in _SIDES.items())
         trip = tcp.round_trip(connection)
-        cost = _time_lost(case, connection, repeats)
         yield Found(
             int(repeats["time"][0]),
             f"The path between {client} and {server} loses packets: {count(len(repeats), 'segment')} of "
@@ -61,7 +65,8 @@ def _path_reorders(case: Case) -> Iterator[Found]:
         packets = int(case.connections.iloc[connection]["packets"])
         if len(reordered) < max(_MANY, packets * _SHARE) or len(repeats) == 0:
             continue  # disorder that makes nobody repeat anything may be of the capture alone
-        if not _mostly_overtaken(len(repeats), len(reordered)):
+        lost = len(tcp.marks_of(connection, Mark.RETRANSMISSION))
+        if not _mostly_overtaken(lost, len(reordered)):
             continue
         client, server = ends(case, connection)
         needless = tcp.marks_of(connection, Mark.NEEDLESS)
@@ -167,7 +172,7 @@ def _mostly_overtaken(repeats: int, reordered: int) -> bool:
 def _is_one_blackout(case: Case, connection: int, repeats: int) -> bool:
     """Whether nearly all that was repeated belongs to times in which nothing came through: that is said already."""
     explained = sum(still.repeated for still in case.stillnesses if still.connection == connection)
-    return repeats - explained < _MANY
+    return explained > 0 and repeats - explained < _MANY
 
 
 RULES = (

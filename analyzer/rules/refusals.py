@@ -76,7 +76,12 @@ def _logon_refused(case: Case) -> Iterator[Found]:
         if exchange.status != ntstatus.STATUS_LOGON_FAILURE or is_kerberos(case, exchange):
             continue
         who, server = who_asked(case, exchange)
-        if mechanism_of(case, exchange) not in _NTLM_V1:
+        mechanism = mechanism_of(case, exchange)
+        if mechanism is None:  # the tokens were not captured whole
+            yield found_at(
+                case, exchange, f"{server} did not accept the credentials of {who}.", confidence=Confidence.POSSIBLE
+            )
+        elif mechanism not in _NTLM_V1:
             cause = f"{server} refused the logon of {who}: the password is wrong, or there is no such user"
             slip = _got_in(case, exchange)
             found = found_at(case, exchange, f"{cause}; the user was let in within a minute." if slip else f"{cause}.")

@@ -72,8 +72,8 @@ def _far_away(case: Case) -> Iterator[Found]:
         told.add(pair)
         yield Found(
             int(case.connections.iloc[number]["start"].value),
-            f"{client} is {seconds(trip / NANOSECONDS)} away from {server}, there and back: {count(requests, 'request')} "
-            f"one after the other take {seconds(requests * trip / NANOSECONDS)} even if the server needs no time.",
+            f"{client} is {seconds(trip / NANOSECONDS)} away from {server}, there and back: "
+            f"{count(requests, 'request')} one after the other take {seconds(requests * trip / NANOSECONDS)} even if the server needs no time.",
             "the shortest round trip between the two, of the TCP handshake or of acknowledgments",
             (int(case.connections.iloc[number]["first_frame"]),),
             next(iter(case.session_ids(number)[-1:]), None),

@@ -62,6 +62,7 @@ DIAGNOSES = {
     "snaplen_too_short": "the capture has only the beginnings of packets",
     "server_stalled": "the server acknowledged what came, and answered nothing",
     "server_slow": "the server took long for one request, and answered others meanwhile",
+    "far_away": "the way between the two is long, and that takes most of the time",
     "network_slow": "an answer was late on a path in trouble",
     "client_slow": "the client did not take its answers: its window was closed",
     "request_timeout": "a request was not answered in time, and the client closed the connection for it",

@@ -164,9 +164,8 @@ def _check(server: "Server", request: Request) -> None:
     if header.command in _WITHOUT_SESSION:
         return
     if header.command in (Command.CANCEL, Command.ECHO) and not _names_session(request):
-        request.session = session if request.encrypted else None  # whose key the answer needs
         return  # 3.3.5.16, 3.3.5.17
-    if session is None:
+    if session is None or (request.encrypted and session is not request.sealed_by):
         raise StatusError(ntstatus.STATUS_USER_SESSION_DELETED)
     request.session = session
     session.idle_time = request.now

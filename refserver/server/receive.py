@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from parsers.errors import ParseError
 from parsers.smb2.compression import decompress
 from parsers.smb2.crypto import Decryptor, TagError
-from parsers.smb2.header import HEADER_SIZE, PROTOCOL_ID, Command, Flags, parse_header
+from parsers.smb2.header import HEADER_SIZE, PROTOCOL_ID, Command, parse_header
 from parsers.smb2.multiprotocol import SMB1_PROTOCOL_ID
 from parsers.smb2.transform import (
     COMPRESSION_PROTOCOL_ID,
@@ -20,7 +20,7 @@ from parsers.smb2.transform import (
 from refserver.server import credits as credit_window
 from refserver.server import dispatch, negotiate
 from refserver.server.requests import Request
-from refserver.server.state import Connection
+from refserver.server.state import Connection, Session
 
 if TYPE_CHECKING:
     from refserver.server.server import Server
@@ -71,9 +71,9 @@ def _requests(server: "Server", connection: Connection, message: bytes, now: int
     if protocol == SMB1_PROTOCOL_ID:
         negotiate.multi_protocol(server, connection, memoryview(message), now)
         return []
-    transform_session = None
+    sealed_by = None
     if protocol == TRANSFORM_PROTOCOL_ID:
-        transform_session, message = _decrypt(connection, memoryview(message))
+        sealed_by, message = _decrypt(connection, memoryview(message))
         protocol = message[:4]
     if protocol == COMPRESSION_PROTOCOL_ID:
         message = _decompress(connection, memoryview(message))
@@ -82,12 +82,12 @@ def _requests(server: "Server", connection: Connection, message: bytes, now: int
         raise ParseError(f"ProtocolId is {protocol.hex()}")
     requests = _split(connection, memoryview(message), now)
     for request in requests:
-        _admit(connection, request, transform_session)
+        _admit(connection, request, sealed_by)
     return requests
 
 
-def _decrypt(connection: Connection, message: memoryview) -> tuple[int, bytes]:
-    """SessionId and content of an encrypted message (3.3.5.2.1.1)."""
+def _decrypt(connection: Connection, message: memoryview) -> tuple[Session, bytes]:
+    """Session and content of an encrypted message (3.3.5.2.1.1)."""
     header = parse_transform_header(message)
     session = connection.session_table.get(header.session_id)
     if header.flags != TRANSFORM_ENCRYPTED or session is None or session.decryption_key is None:
@@ -97,7 +97,7 @@ def _decrypt(connection: Connection, message: memoryview) -> tuple[int, bytes]:
     plain = session.decryptor.decrypt(message)
     if header.original_message_size != len(plain):
         raise ParseError(f"OriginalMessageSize is {header.original_message_size}, not {len(plain)}")
-    return header.session_id, plain
+    return session, plain
 
 
 def _decompress(connection: Connection, message: memoryview) -> bytes:
@@ -121,7 +121,7 @@ def _split(connection: Connection, message: memoryview, now: int) -> list[Reques
         message = message[step:]
 
 
-def _admit(connection: Connection, request: Request, transform_session: int | None) -> None:
+def _admit(connection: Connection, request: Request, sealed_by: Session | None) -> None:
     """What ends the connection if it is not so: a known request, in order, whose MessageId was granted."""
     header = request.header
     if header.is_response or (header.command > Command.OPLOCK_BREAK and not request.place):
@@ -130,9 +130,6 @@ def _admit(connection: Connection, request: Request, transform_session: int | No
         raise ParseError("the first request is NEGOTIATE (3.3.5.2.2)")
     if header.command != Command.CANCEL and not credit_window.take(connection, header):
         raise ParseError("a MessageId that was not granted (3.3.5.2.3)")
-    if transform_session is None:
-        return
-    request.encrypted = True
-    related = header.flags & Flags.RELATED_OPERATIONS and request.place
-    if not related and header.session_id != transform_session:
+    request.sealed_by = sealed_by
+    if sealed_by is not None and not request.place and header.session_id != sealed_by.session_id:
         raise ParseError("SessionId is not that of the transform header (3.3.5.2.1.1)")

@@ -54,13 +54,18 @@ class Request:
     open: "Open | None" = None
     status_before: int = 0
     status: int = 0  # what it came to
-    encrypted: bool = False
+    sealed_by: "Session | None" = None  # whose keys the message was encrypted with
     signed: bool = False
     async_id: int = 0
     cancel: Callable[[], None] | None = None
     answered: bool = False
     compound: "Compound | None" = None
     place: int = field(default=0)  # in its compound
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it came in an encrypted message."""
+        return self.sealed_by is not None
 
 
 @dataclass(slots=True, eq=False)

@@ -48,9 +48,8 @@ def send_replies(server: "Server", connection: Connection, replies: list[tuple[R
     message = b"".join(parts)
     if connection.compression_ids and any(_wants_compression(server, request) for request, _ in replies):
         message = _compress(connection, message)
-    request = replies[0][0]
-    if encrypted and request.session is not None:
-        message = _encrypt(request.session, message)
+    if encrypted:
+        message = _encrypt(_sealing([request for request, _ in replies]), message)
     _transmit(server, connection, message)
 
 
@@ -59,8 +58,8 @@ def send_interim(server: "Server", request: Request) -> None:
     reply = Reply(ntstatus.STATUS_PENDING, ErrorResponse().build())
     granted = credit_window.grant(request.connection, request, 0, server.config.max_credits)
     message = _build(request, reply, Flags.SERVER_TO_REDIR | Flags.ASYNC_COMMAND, granted)
-    if request.session is not None and _is_encrypted(request):
-        message = _encrypt(request.session, message)
+    if _is_encrypted(request):
+        message = _encrypt(_sealing([request]), message)
     _transmit(server, request.connection, message)
 
 
@@ -192,14 +191,20 @@ def _hash(request: Request, reply: Reply, message: bytes) -> None:
 def _is_encrypted(request: Request) -> bool:
     """3.3.4.1.4: the answer to an encrypted request, and everything of an encrypted session or share."""
     session, command = request.session, request.header.command
-    if session is None or session.encryption_key is None:
-        return False
     if request.encrypted:
         return True
+    if session is None or session.encryption_key is None:
+        return False
     if command in (Command.NEGOTIATE, Command.SESSION_SETUP):
         return False
     share = None if request.tree_connect is None else request.tree_connect.share
     return session.encrypt_data or (share is not None and share.encrypt_data and command != Command.TREE_CONNECT)
+
+
+def _sealing(requests: list[Request]) -> Session:
+    """Whose keys encrypt the answers: those that the requests came with, else those of a session that wants it."""
+    sessions = (request.sealed_by or request.session for request in requests)
+    return next(session for session in sessions if session is not None and session.encryption_key is not None)
 
 
 def _encrypt(session: Session, message: bytes) -> bytes:

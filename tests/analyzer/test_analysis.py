@@ -60,7 +60,7 @@ def test_a_store_is_not_changed_by_passwords_beside_it() -> None:
     ("options", "message"),
     [
         ({"keytabs": ["smb.keytab"]}, "the key file smb.keytab cannot be read: No such file or directory"),
-        ({"policy": object()}, "timers are not analyzed yet"),
+        ({"policy": "/nowhere/policy.toml"}, "/nowhere/policy.toml: No such file or directory"),
         ({"passwords": ["alice"]}, "there is no colon"),
         ({"nt_hashes": ["alice:12"]}, "32 hexadecimal digits"),
         ({"keys": "/nowhere/keys.toml"}, "cannot be read"),

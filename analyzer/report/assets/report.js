@@ -176,7 +176,7 @@
     const line = { lineStyle: { color: colour("line") } };
     const plain = { textStyle: { color: ink } };
     const meaning = { good: colour("good"), bad: colour("error"), warn: colour("warning"), plain: colour("link"), quiet };
-    const label = { color: quiet, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (value) => axisLabel(value) };
+    const label = { color: quiet, hideOverlap: true, formatter: (value) => axisLabel(value) };
     const tops = [TOP, TOP + lanesHeight + GAP, TOP + lanesHeight + GAP + 190 + GAP];
     const heights = [lanesHeight, 190, 90];
     const axis = (place, extra) => ({ gridIndex: place, nameTextStyle: { color: quiet, align: "right", padding: [0, 8, 0, 0] }, axisLabel: { color: quiet }, axisLine: line, splitLine: line, ...extra });
@@ -204,7 +204,7 @@
       aria: { enabled: false },
       legend: { type: "scroll", top: 8, left: GRID.left, right: GRID.right, textStyle: { color: ink }, inactiveColor: quiet, pageTextStyle: { color: ink }, pageIconColor: ink, pageIconInactiveColor: quiet, itemWidth: 12, itemHeight: 10 },
       grid: tops.map((top, place) => ({ ...GRID, top, height: heights[place] })),
-      xAxis: tops.map((_, place) => axis(place, { type: "value", min: whole[0], max: whole[1], axisLabel: label, interval: step(), axisPointer: { show: true, label: { formatter: (point) => clock(point.value, 6) } } })),
+      xAxis: tops.map((_, place) => axis(place, { type: "value", min: whole[0], max: whole[1], ...ticks(label), axisPointer: { show: true, label: { formatter: (point) => clock(point.value, 6) } } })),
       yAxis: [
         axis(0, { type: "category", inverse: true, data: data.lanes, axisLabel: { color: ink, fontSize: LANE < 20 ? 10 : 12, width: GRID.left - 16, overflow: "truncate", interval: 0 }, splitLine: { show: false } }),
         axis(1, { type: "log", name: "response time", axisLabel: { color: quiet, formatter: length } }),
@@ -244,6 +244,12 @@
     const least = (view[1] - view[0]) / 9;
     return STEPS.find((size) => size >= least) ?? Math.ceil(least / DAY) * DAY;
   }
+  function ticks(label) {
+    const size = step();
+    const values = [];
+    for (let value = Math.ceil(view[0] / size) * size; value <= view[1]; value += size) values.push(value);
+    return { axisTick: { customValues: values }, axisLabel: { ...label, customValues: values } };
+  }
   function axisLabel(value) {
     const size = step();
     if (size >= DAY) return day(value);
@@ -278,9 +284,8 @@
   }
   chart.on("datazoom", () => {
     const zoom = chart.getOption().dataZoom[0];
-    const before = step();
     view = [zoom.startValue, zoom.endValue];
-    if (step() !== before) chart.setOption({ xAxis: Array(3).fill({ interval: step() }) });
+    chart.setOption({ xAxis: Array(3).fill(ticks({})) });
     box.dataset.view = view.join(" ");
     tell();
   });

@@ -10,14 +10,15 @@ from types import ModuleType
 
 import pytest
 
-from analyzer.cli import arguments, compare, generate, serve
+from analyzer.cli import arguments, compare, compare_with_tshark, completion, generate, live, serve
 from analyzer.cli.arguments import KEY_TABLES, parse
 from analyzer.cli.where import Condition
 from analyzer.tables.schema import TABLES, Table
 from parsers.errors import UsageError
 
 Sessionscope = Callable[..., tuple[int, str, str]]
-SHOWN = [name for name in TABLES if name not in KEY_TABLES]
+COMMAND_OF = {"findings": "diagnose"}  # of tables that a command of another name shows
+SHOWN = [COMMAND_OF.get(name, name) for name in TABLES if name not in KEY_TABLES]
 COMMANDS = (*SHOWN, "decrypt", "extract", "keys", "keys check", "keys export", "serve", "generate", "describe")
 
 
@@ -37,12 +38,14 @@ def test_every_example_of_the_help_is_understood(command: str, sessionscope: Ses
 
 def table_of(options: Namespace) -> Table:
     """The table of which a command shows rows."""
-    return TABLES[(options.table or KEY_TABLES[0]) if options.command == "keys check" else options.command]
+    if options.command == "keys check":
+        return TABLES[options.table or KEY_TABLES[0]]
+    return TABLES["findings" if options.command == "diagnose" else options.command]
 
 
 def test_every_table_has_a_command() -> None:
     for table in TABLES:
-        words = ["keys", "check", "--table", table] if table in KEY_TABLES else [table]
+        words = ["keys", "check", "--table", table] if table in KEY_TABLES else [COMMAND_OF.get(table, table)]
         assert table_of(parse([*words, "a.pcap"])) is TABLES[table]
 
 
@@ -84,7 +87,7 @@ def test_a_limit_is_a_positive_number(limit: str) -> None:
         parse(["sessions", "a.pcap", f"--limit={limit}"])
 
 
-@pytest.mark.parametrize("module", [arguments, compare, generate, serve])
+@pytest.mark.parametrize("module", [arguments, compare, compare_with_tshark, completion, generate, live, serve])
 def test_no_heavy_module_is_imported_for_arguments(module: ModuleType) -> None:
     """tests/test_layering.py runs it; this names the culprit."""
     with open(str(module.__file__), encoding="utf-8") as file:

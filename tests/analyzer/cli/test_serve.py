@@ -4,6 +4,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +89,25 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_a_complete_trace(stop: si
     analysis = analyze(trace, keys=keys)
     assert list(analysis.sessions.decryption) == ["decrypted"]
     assert list(analysis.connections.closed_by) == ["server FIN"]
+
+
+def test_sessions_expire_when_they_are_told_to(tmp_path: Path) -> None:
+    trace = tmp_path / "out.pcapng"
+    command = [sys.executable, "-m", "analyzer.cli", "serve", *SHARE, *USER, "--port", "0", "--trace", str(trace)]
+    command += ["--expire", "0.3", "--scan", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        client = SocketClient(int(server.stdout.readline().rpartition(":")[2]))
+
+        def work(one):
+            yield one.negotiate()
+            session = yield one.session_setup(ALICE)
+            time.sleep(0.6)
+            yield one.tree_connect(session, "memory")  # authenticates again, and repeats what was refused
+
+        client.run(work(client.client))
+        client.close()
+        server.send_signal(signal.SIGINT)
+    exchanges = analyze(trace, keys=tmp_path / "out.keys.toml").exchanges
+    statuses = list(exchanges[exchanges.command == "TREE_CONNECT"].status)
+    assert statuses == ["STATUS_NETWORK_SESSION_EXPIRED", "STATUS_SUCCESS"]

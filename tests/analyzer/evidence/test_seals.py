@@ -30,7 +30,8 @@ def test_nonces_are_as_many_as_tshark_shows(name: str, shared: Path, tshark: str
     evidence = analyzed(shared, name).evidence.seals
     assert len(set(nonces)) == len(nonces)
     assert len(evidence.repeats[0]) == 0
-    assert len(set(evidence._seals.rows["nonce"].tolist())) == len(evidence._seals) == len(nonces)
+    digests = [digest for block in evidence._seals for digest in block["nonce"].tolist()]
+    assert len(set(digests)) == len(digests) == len(nonces)
 
 
 def test_impacket_forgets_the_session_once(shared: Path) -> None:

@@ -1,4 +1,4 @@
-"""Dialogues between the reference client and server, played in virtual time and analyzed: what rules are tested with."""
+"""Dialogues of the reference client and server, played in virtual time and analyzed: what rules are tested with."""
 
 import io
 from collections.abc import Callable

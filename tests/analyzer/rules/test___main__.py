@@ -27,5 +27,6 @@ def test_ids_are_those_of_the_catalogue_or_names() -> None:
 
 def test_every_rule_says_where_it_comes_from_and_why() -> None:
     for rule in RULES:
-        assert rule.title and rule.spec and rule.explanation.endswith("."), rule.id
-        assert not rule.title.endswith("."), rule.id
+        assert rule.spec, rule.id
+        assert rule.explanation.endswith("."), rule.id
+        assert rule.title.rstrip(".") == rule.title != "", rule.id

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from parsers import ntstatus
+from parsers.smb2.body import align8
 from parsers.smb2.header import Command, Flags
 from parsers.smb2.simple import SimpleBody
 from refserver.errors import StatusError
@@ -138,6 +139,40 @@ def test_a_compound_of_an_encrypted_session_comes_back_in_one_encrypted_message(
     answers = peer.compound(ECHO, ECHO, related=False)
     assert [(answer.status, answer.encrypted) for answer in answers] == [(0, True), (0, True)]
     assert not any(answer.header.flags & Flags.SIGNED for answer in answers)
+
+
+def two_requests(peer: Peer, first_flags: int, session_id: int) -> list[tuple[int, bool]]:
+    """Status and encryption of the answers to two ECHO requests in one encrypted message, unrelated to each other."""
+    first = align8(peer.request(*ECHO, flags=first_flags))
+    first = first[:20] + len(first).to_bytes(4, "little") + first[24:]
+    command = Command.TREE_DISCONNECT if session_id else Command.ECHO
+    answers = peer.send(first + peer.request(command, SimpleBody().build(), session_id=session_id))
+    assert not peer.closed
+    return [(answer.status, answer.encrypted) for answer in answers]
+
+
+def test_an_echo_of_no_session_may_follow_in_an_encrypted_compound() -> None:
+    peer = on_a_tree()
+    peer.encrypt = True
+    assert two_requests(peer, 0, 0) == [(0, True), (0, True)]
+
+
+def test_what_one_session_has_encrypted_cannot_be_a_request_of_another() -> None:
+    peer = on_a_tree()
+    other = peer.session_id
+    peer.session_id, peer.keys = 0, None
+    assert peer.log_on().status == 0
+    peer.encrypt = True
+    deleted = ntstatus.STATUS_USER_SESSION_DELETED
+    assert two_requests(peer, 0, other) == [(0, True), (deleted, True)]
+    assert two_requests(peer, 0, 77) == [(0, True), (deleted, True)]
+
+
+def test_an_encrypted_compound_whose_first_request_fails_unseen_is_answered_encrypted() -> None:
+    peer = on_a_tree()
+    peer.encrypt = True
+    answers = two_requests(peer, Flags.RELATED_OPERATIONS, peer.session_id)
+    assert answers == [(ntstatus.STATUS_INVALID_PARAMETER, True), (0, True)]
 
 
 # ----------------------------------------------------------------------------------------------- waiting
