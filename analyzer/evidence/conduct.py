@@ -93,6 +93,7 @@ _FILE_IDS: dict[int, int] = {
 _MULTI_CREDIT = (*_SIZES, Command.IOCTL)
 _READABLE = (Command.NEGOTIATE, Command.SESSION_SETUP, Command.OPLOCK_BREAK)  # note 124
 _INVALID, _DAMAGED = SIGNATURES.index(Signature.INVALID), DECRYPTIONS.index(Decryption.DAMAGED)
+_MOST_OPENS = 10_000  # whose ChannelSequence is followed one by one
 _STALE = 0x8000  # a 16-bit distance from here on is one back (3.3.5.2.10)
 
 
@@ -106,6 +107,7 @@ class ConductEvidence:
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _kept: GrowingTable = field(default_factory=lambda: GrowingTable(BREACH))
     _pending: dict[tuple[int, int], int] = field(default_factory=dict)  # AsyncId by connection and MessageId
+    _async_ids: dict[tuple[int, int], int] = field(default_factory=dict)  # MessageId by connection and AsyncId
     _sequences: dict[int, int] = field(default_factory=dict)  # highest ChannelSequence by session
     _open_sequences: dict[tuple[int, int], int] = field(default_factory=dict)  # the same by session and FileId
 
@@ -234,12 +236,15 @@ class ConductEvidence:
         if headers.interim[row]:
             if not async_id:
                 self._note(batch, headers, Breach.NO_ASYNC_ID, place)
-            elif any(
-                known == async_id and other[0] == connection and other != key for other, known in self._pending.items()
-            ):
+            elif self._async_ids.setdefault((connection, async_id), key[1]) != key[1]:
                 self._note(batch, headers, Breach.ASYNC_ID_TWICE, place, np.array([async_id], np.uint64))
             self._pending[key] = async_id
-        elif key in self._pending and self._pending.pop(key) not in {0, async_id}:
+            return
+        promised = self._pending.pop(key, None)
+        if promised is None:
+            return
+        self._async_ids.pop((connection, promised), None)
+        if promised not in {0, async_id}:
             self._note(batch, headers, Breach.OTHER_ASYNC_ID, place, np.array([async_id], np.uint64))
 
     def _compounds(self, batch: Batch, headers: Headers) -> None:
@@ -297,6 +302,9 @@ class ConductEvidence:
         wanted[list(self._sequences)] = True
         rows = np.flatnonzero(named)
         rows = rows[wanted[messages.session[rows]]]
+        if len(self._open_sequences) > _MOST_OPENS:  # then only those whose number is not the session's
+            highest = np.array([self._sequences.get(number, 0) for number in range(len(batch.sessions))])
+            rows = rows[(headers.status[rows] & 0xFFFF) != highest[messages.session[rows]]]
         for row, number in zip(rows.tolist(), messages.session[rows].tolist(), strict=True):
             if (batch.sessions[number].dialect or 0) < Dialect.SMB_3_0:
                 continue

@@ -31,7 +31,7 @@ def _server_slow(case: Case) -> Iterator[Found]:
     latency = frame["latency"].to_numpy("m8[ns]").view("i8")
     trips = [case.evidence.tcp.round_trip(number) or 0 for number in range(len(case.connections))]
     in_server = latency - np.array([*trips, 0], np.int64)[frame["connection"].to_numpy()]
-    slow = (in_server >= _SLOW) & frame["pending_time"].isna().to_numpy()
+    slow = frame["latency"].notna().to_numpy() & (in_server >= _SLOW) & frame["pending_time"].isna().to_numpy()
     slow &= frame["transferred"].fillna(0).to_numpy(np.int64) < _SMALL
     rows = frame[slow]
     rows = rows[~exempt(case, rows)]
@@ -73,7 +73,8 @@ def _far_away(case: Case) -> Iterator[Found]:
         yield Found(
             int(case.connections.iloc[number]["start"].value),
             f"{client} is {seconds(trip / NANOSECONDS)} away from {server}, there and back: "
-            f"{count(requests, 'request')} one after the other take {seconds(requests * trip / NANOSECONDS)} even if the server needs no time.",
+            f"{count(requests, 'request')} one after the other "
+            f"take {seconds(requests * trip / NANOSECONDS)} even if the server needs no time.",
             "the shortest round trip between the two, of the TCP handshake or of acknowledgments",
             (int(case.connections.iloc[number]["first_frame"]),),
             next(iter(case.session_ids(number)[-1:]), None),
