@@ -1,7 +1,7 @@
 # make demo    build the environment, run the main job on a sample, print where its results are
 # make test    build it with the development tools, check the style and the types, run every test
 # make lint    style and types alone
-# make fuzz    the random-damage tests, many more examples than `make test` takes
+# make fuzz    random damage with many more examples than `make test` takes, and 200 clients on the server for a minute
 # make bench   time and memory beside tshark (captures: sudo .venv/bin/python benchmarks/make_captures.py)
 #
 # PYTHON=python3.12 chooses the interpreter of a new .venv; SAMPLE=samples/NAME chooses the demo's capture.

@@ -11,9 +11,9 @@ __all__ = ["EPILOG", "Node", "add", "nodes", "script"]
 
 EPILOG = """\
 examples:
-  sessionscope completion bash > ~/.local/share/bash-completion/completions/sessionscope
-  sessionscope completion zsh >> ~/.zshrc
-  sessionscope completion fish > ~/.config/fish/completions/sessionscope.fish
+  source <(sessionscope completion bash)     (in ~/.bashrc)
+  source <(sessionscope completion zsh)      (in ~/.zshrc)
+  sessionscope completion fish | source      (in ~/.config/fish/config.fish)
 """
 _SHELLS = ("bash", "zsh", "fish")
 

@@ -113,6 +113,8 @@ def _early(case: Case, *, refused: bool) -> Iterator[Found]:
         if len(chosen) == 0:
             continue
         connection = int(chosen["connection"][0])
+        if not refused and not case.saw_begin(connection):
+            continue  # the logon may have been finished before the capture began
         client, server = ends(case, connection)
         served = [row for row in chosen if statuses.get((connection, int(row["message_id"]))) == "STATUS_SUCCESS"]
         names = ", ".join(sorted({command_name(int(row["command"])) for row in chosen}))
@@ -134,8 +136,10 @@ def _elsewhere(case: Case) -> Iterator[Found]:
             continue
         for identifier, instances in smb.sessions.items():
             session = instances[-1][1]
-            if any(channel.connection is smb for channel in session.channel_list) and session.setup_status is not None:
+            if any(channel.connection is smb for channel in session.channel_list):
                 continue
+            if not case.saw_begin(session.connection.number):
+                continue  # it may have been bound before the capture began
             served = _served(case, number, identifier, 0)
             if len(served):
                 client, server = ends(case, number)

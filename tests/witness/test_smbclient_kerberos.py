@@ -7,7 +7,7 @@ KDC is needed; but one test has a real KDC, whose tickets and keytab nobody here
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ from parsers.keys import ccache, keytab
 from parsers.keys.keytab import KeytabEntry
 from parsers.times import NANOSECONDS
 from refserver.gss.tickets import ClientTicket, mint
-from tests.witness.kdc import running_kdc
-from tests.witness.test_smbclient_against_serve import Service, serve, smbclient
+from tests.witness.kdc import Kdc, running_kdc
+from tests.witness.test_smbclient_against_serve import ENCRYPTED, PROTOCOLS, Service, serve, smbclient
 
 __all__ = ["serve", "smbclient"]  # fixtures
 
@@ -112,24 +112,34 @@ def test_a_ticket_of_every_encryption_type_opens_the_share(
     assert list(sessions.user) == ["alice"]  # which the keytab shows
 
 
-@pytest.mark.parametrize("protection", ["sign", "encrypt"])
+@pytest.fixture(scope="module")
+def kdc() -> Iterator[Kdc]:
+    with running_kdc(HOST) as kdc:
+        yield kdc
+
+
+@pytest.mark.parametrize(("dialect", "cipher"), [*((dialect, None) for dialect in PROTOCOLS), *ENCRYPTED], ids=str)
 def test_a_ticket_of_a_real_kdc_opens_the_share(
-    protection: str, serve: Callable[..., Service], smbclient: str, tmp_path: Path
+    dialect: str, cipher: str | None, kdc: Kdc, serve: Callable[..., Service], smbclient: str, tmp_path: Path
 ) -> None:
     data = os.urandom(1_000_000)
     (tmp_path / "data.bin").write_bytes(data)
-    with running_kdc(HOST) as kdc:
-        (tmp_path / "cache").write_bytes(kdc.kinit("alice", "Passw0rd!").read_bytes())
-        (tmp_path / "cache").chmod(0o600)
-        (tmp_path / "krb5.conf").write_text(Path(kdc.environment["KRB5_CONFIG"]).read_text())
-        service = serve("--keytab", str(kdc.keytab), f"--{protection}")
-        commands = "put data.bin; rename data.bin new.bin; ls; get new.bin back.bin; del new.bin"
-        said = kerberos_client(service, tmp_path, smbclient, commands, realm=kdc.realm)
-        assert "NT_STATUS" not in said
-        assert "new.bin" in said
-        assert (tmp_path / "back.bin").read_bytes() == data
-        assert list(service.share.iterdir()) == []
-        service.stop()
-        sessions = analyze(service.trace, keytabs=[kdc.keytab]).sessions
+    (tmp_path / "cache").touch(0o600)
+    (tmp_path / "cache").write_bytes(kdc.kinit("alice", "Passw0rd!").read_bytes())
+    (tmp_path / "krb5.conf").write_text(Path(kdc.environment["KRB5_CONFIG"]).read_text())
+    limits = ("--min-dialect", dialect, "--max-dialect", dialect)
+    service = serve(
+        "--keytab", str(kdc.keytab), *limits, *(("--encrypt", "--cipher", cipher) if cipher else ("--sign",))
+    )
+    commands = "put data.bin; rename data.bin new.bin; ls; get new.bin back.bin; del new.bin"
+    said = kerberos_client(service, tmp_path, smbclient, commands, realm=kdc.realm)
+    assert "NT_STATUS" not in said
+    assert "new.bin" in said
+    assert (tmp_path / "back.bin").read_bytes() == data
+    assert list(service.share.iterdir()) == []
+    service.stop()
+    sessions = analyze(service.trace, keytabs=[kdc.keytab]).sessions
     assert list(sessions.user) == ["alice"]
+    assert list(sessions.dialect) == [dialect]
+    assert (int(sessions.encrypted.sum()) > 0) is (cipher is not None)
     assert int(sessions.decrypted.sum()) == int(sessions.encrypted.sum())

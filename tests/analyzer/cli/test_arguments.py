@@ -19,7 +19,20 @@ from parsers.errors import UsageError
 Sessionscope = Callable[..., tuple[int, str, str]]
 COMMAND_OF = {"findings": "diagnose"}  # of tables that a command of another name shows
 SHOWN = [COMMAND_OF.get(name, name) for name in TABLES if name not in KEY_TABLES]
-COMMANDS = (*SHOWN, "decrypt", "extract", "keys", "keys check", "keys export", "serve", "generate", "describe")
+COMMANDS = (
+    *SHOWN,
+    "decrypt",
+    "extract",
+    "keys",
+    "keys check",
+    "keys export",
+    "serve",
+    "generate",
+    "describe",
+    "compare",
+    "compare-with-tshark",
+    "live",
+)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
