@@ -216,7 +216,7 @@ def test_exported_keys_are_found_so_the_search_works(keys: Path, tmp_path: Path,
 
 
 def commands_of(help_text: str) -> set[str]:
-    return set(re.findall(r"^    ([a-z_]+)(?:\s|$)", help_text, re.MULTILINE))
+    return set(re.findall(r"^    ([a-z_-]+)(?:\s|$)", help_text, re.MULTILINE))
 
 
 COMMANDS = {"findings": "diagnose"}  # of tables that are not commands themselves
@@ -230,17 +230,35 @@ def runs(output: Path) -> Iterator[list[str]]:
         for kind in FORMATS:
             yield [*command, "--format", kind, "-o", str(output / f"{table}.{kind}")]
     yield ["keys", "check"]
+    yield ["latency", "--by", "command,client"]
+    yield ["report", "-o", str(output / "report.html")]
     yield ["decrypt", "-o", str(output / "plain.pcapng")]
     yield ["extract", "-o", str(output / "files"), "--pipes"]
     yield ["sessions", "--where", "user == 'Passw0rd'"]
 
 
+OTHERS = {
+    "describe", "generate", "serve", "completion", "live",  # which read no captures
+    "compare", "compare-with-tshark",  # which read another number of them, see below
+}  # fmt: skip
+
+
 def test_every_command_is_searched(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["--help"]) == 0
     commands = commands_of(capfd.readouterr().out)
-    assert commands == {run[0] for run in runs(tmp_path)} | {"describe", "generate", "serve"}  # which read no captures
+    assert commands == {run[0] for run in runs(tmp_path)} | OTHERS
     assert main(["keys", "--help"]) == 0
     assert commands_of(capfd.readouterr().out) == {"check", "export"}
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_no_comparison_shows_a_secret(
+    kind: str, keys: Path, capfdbinary: pytest.CaptureFixture[bytes], found: Found
+) -> None:
+    capture = str(CAPTURES[0])
+    for mode in ("two-sides", "before-after"):
+        assert main(["compare", capture, capture, "--keys", str(keys), "--mode", mode, "--format", kind]) == 0
+        assert found(b"\0".join(capfdbinary.readouterr())) == []
 
 
 @pytest.mark.parametrize("kind", ["right", "wrong", "command line"])

@@ -18,7 +18,7 @@ def test_place_clock_delay_and_loss_are_said(tmp_path: Path) -> None:
         "Both captures show the same traffic: 50 segments of 1 connection; A is nearer to the client.",
         "The clock of B is 3.217000 s ahead of that of A, if both ways take equally long; whatever they take, the "
         "difference is between 3.212000 s and 3.222000 s.",
-        "From A to B, segments took 5.000 ms (5.000 ms to 5.000 ms); 1 of 26 were lost (3.8 %, 400 bytes of payload).",
+        "From A to B, segments took 5.000 ms (5.000 ms to 5.000 ms); 1 of 26 was lost (3.8 %, 400 bytes of payload).",
         "From B to A, segments took 5.000 ms (5.000 ms to 5.000 ms); none of 25 was lost.",
     ]
 
