@@ -70,7 +70,8 @@ def _ways(paths: pd.DataFrame) -> Iterator[str]:
         loss = f"none of {known:,} was lost"
         if lost:
             share, size = 100 * lost / (known + lost), int(rows["lost_bytes"].sum())
-            loss = f"{lost:,} of {known + lost:,} {'was' if lost == 1 else 'were'} lost ({share:.2g} %, {size:,} bytes of payload)"
+            verb = "was" if lost == 1 else "were"
+            loss = f"{lost:,} of {known + lost:,} {verb} lost ({share:.2g} %, {size:,} bytes of payload)"
         delay = "no segment arrived"
         if known:
             there = rows[rows["matched"] > 0]

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from analyzer.events.kinds import Kind
 from analyzer.evidence import Evidence
-from parsers.layout import take_rows
 
 __all__ = ["EventColumns", "bulk_events"]
 
@@ -45,9 +44,10 @@ def bulk_events(evidence: Evidence) -> Iterator[EventColumns]:
         (Kind.CLOSE, "closed", "closed", "closed_frame"),
     ):
         chosen = np.flatnonzero(opens[time])
-        rows = take_rows(opens, chosen)
-        none = np.zeros(len(rows), np.int64)
-        yield EventColumns(kind, verb, rows["name"], rows[time], rows["connection"], rows["session"], rows[frame], none)
+        name, times, connection, session, frames = (  # field by field: few of many are wanted
+            opens[field][chosen] for field in ("name", time, "connection", "session", frame)
+        )
+        yield EventColumns(kind, verb, name, times, connection, session, frames, np.zeros(len(chosen), np.int64))
     creates = evidence.handles.creates
     for what, version in (("durable", False), ("persistent", True)):
         rows = creates[(creates["granted_version"] > 0) & (creates["granted_persistent"] == version)]

@@ -25,6 +25,7 @@ from parsers.smb2.create import (
     CreateDisposition,
     CreateOptions,
     CreateRequest,
+    CreateResponse,
     FileAttributes,
     ImpersonationLevel,
     OplockLevel,
@@ -45,6 +46,7 @@ from parsers.smb2.set_info import SetInfoRequest
 from parsers.smb2.simple import SimpleBody
 from parsers.smb2.transform import CompressionAlgorithm
 from parsers.smb2.tree import TreeConnectFlags, TreeConnectRequest
+from refserver.server.server import Server
 from refserver.server.state import Share
 from refserver.store.folder import FolderStore
 from tests.refserver.server.files import Desk
@@ -72,19 +74,25 @@ NAMES = (
 EXTREMES = st.sampled_from([0, 1, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1])
 SMALL = st.integers(0, 80)
 LZNT1 = CompressionCapabilities(CompressionFlags(0), (CompressionAlgorithm.LZNT1,))
-STAGES = ("connected", "negotiated", "logged on", "at work", "encrypted", "2.0.2", "compressed")
+STAGES = (
+    *("connected", "negotiated", "logged on", "at work", "at work", "at work"),
+    *("encrypted", "encrypted", "2.0.2", "2.0.2", "compressed"),
+)
 
 
 @contextmanager
-def outside() -> Iterator[Path]:
-    """A share in a folder that also has a secret, and a link in the share that leads there."""
+def serving(*, encrypted: bool) -> Iterator[Server]:
+    """A server of a share in a folder beside which lies a secret, with a link in the share that leads there."""
     folder = Path(tempfile.mkdtemp(prefix="sessionscope-fuzz-"))
     try:
         (folder / "share" / "d").mkdir(parents=True)
         (folder / "secret").write_bytes(SECRET)
         (folder / "share" / "f").write_bytes(b"content of the file")
         (folder / "share" / "link").symlink_to(folder)
-        yield folder
+        server, store = server_with(encrypt_data=encrypted), FolderStore(folder / "share")
+        server.shares["data"] = Share("data", store)
+        yield server
+        store.close()
         assert sorted(path.name for path in folder.iterdir()) == ["secret", "share"]
         assert (folder / "secret").read_bytes() == SECRET
     finally:
@@ -112,7 +120,7 @@ def body(draw: st.DrawFn, files: tuple[FileId, ...]) -> tuple[int, bytes]:
     rename = RenameInformation(draw(st.booleans()), 0, draw(st.sampled_from(NAMES))).build()
     buffer = draw(st.one_of(st.just(rename), st.binary(max_size=64)))
     pattern = draw(st.sampled_from(["*", "?", "", "<.>", '..\\*"', *NAMES]))
-    length = draw(st.one_of(SMALL, EXTREMES)) & 0xFFFFFFFF
+    length = draw(st.one_of(SMALL, st.just(65536), st.just(4096), EXTREMES)) & 0xFFFFFFFF
     offset = draw(st.one_of(SMALL, EXTREMES))
     builders = {
         Command.CREATE: lambda: create(draw),
@@ -158,15 +166,15 @@ def changed(draw: st.DrawFn, message: bytes, begin: int = 0) -> bytes:
 
 def message(draw: st.DrawFn, peer: Peer, files: tuple[FileId, ...]) -> bytes:
     """One message, whatever is in it: of noise, of one request, or of several in a compound."""
-    kind = draw(st.integers(0, 9))
+    kind = draw(st.integers(0, 19))
     if kind == 0:
         protocol = draw(st.sampled_from([b"", b"\xfeSMB", b"\xfdSMB", b"\xfcSMB", b"\xffSMB"]))
         return protocol + draw(st.binary(max_size=200))
-    if kind == 1:
+    if kind in (1, 2):
         header = {"credit_charge": draw(EXTREMES) & 0xFFFF, "tree_id": draw(EXTREMES) & 0xFFFFFFFF}
         number = draw(st.integers(0, 0x20))
         return changed(draw, peer.request(number, draw(st.binary(max_size=120)), flags=draw(EXTREMES) & 0xFF, **header))
-    parts = [body(draw, files) for _ in range(1 if kind < 8 else draw(st.integers(2, 4)))]
+    parts = [body(draw, files) for _ in range(1 if kind < 16 else draw(st.integers(2, 4)))]
     related = draw(st.booleans())
     joined = b""
     for place, (command, content) in enumerate(parts):
@@ -175,15 +183,13 @@ def message(draw: st.DrawFn, peer: Peer, files: tuple[FileId, ...]) -> bytes:
             request = align8(request)
             request = request[:20] + len(request).to_bytes(4, "little") + request[24:]
         joined += request
-    return changed(draw, joined) if draw(st.integers(0, 4)) == 0 else joined
+    return changed(draw, joined) if kind in (3, 4) else joined
 
 
-def at_stage(stage: str, folder: Path) -> tuple[Peer, tuple[FileId, ...]]:
+def at_stage(stage: str, server: Server, number: int) -> tuple[Peer, tuple[FileId, ...]]:
     """A connection as far as that, and what is open on it."""
-    server = server_with(encrypt_data=stage == "encrypted")
-    server.shares["data"] = Share("data", FolderStore(folder / "share"))
     nothing = (FileId(1, 2),)
-    peer = Peer(server)
+    peer = Peer(server, number)
     if stage == "connected":
         return peer, nothing
     peer.negotiate(*((0x0202,) if stage == "2.0.2" else ()), contexts=(LZNT1,) if stage == "compressed" else ())
@@ -194,8 +200,13 @@ def at_stage(stage: str, folder: Path) -> tuple[Peer, tuple[FileId, ...]]:
         return peer, nothing
     peer.encrypt = stage == "encrypted"
     assert peer.tree_connect("data").status == 0
-    desk = Desk(peer)
-    return peer, (desk.open("f"), desk.directory("d"), *nothing)
+    peer.echo(credits_=256)
+    desk, files = Desk(peer), []
+    for name, options in (("f", 0), ("d", CreateOptions.DIRECTORY_FILE)):
+        answer = desk.create(name, 0x001F01FF, 7, CreateDisposition.OPEN_IF, options, 0)
+        if answer.status == 0:  # another connection may have deleted it, or hold it
+            files.append(CreateResponse.parse(memoryview(answer.message)).file_id)
+    return peer, (*files, *nothing)
 
 
 def deliver(draw: st.DrawFn, peer: Peer, stage: str, content: bytes) -> None:
@@ -220,11 +231,12 @@ def still_served(peer: Peer) -> None:
 
 @given(data=st.data(), stage=st.sampled_from(STAGES))
 def test_nothing_stops_the_server_or_gets_it_out_of_its_share(data: st.DataObject, stage: str) -> None:
-    with outside() as folder:
-        peer, files = at_stage(stage, folder)
+    with serving(encrypted=stage == "encrypted") as server:
+        peer, files = at_stage(stage, server, 1)
         for _ in range(MESSAGES):
             if peer.closed:
-                peer, files = at_stage(stage, folder)
+                server.disconnected(peer.number, peer.now)
+                peer, files = at_stage(stage, server, peer.number + 1)
             deliver(data.draw, peer, stage, message(data.draw, peer, files))  # type: ignore[arg-type]
         still_served(peer)
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -50,12 +51,12 @@ def smbtorture() -> str:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_every_test_succeeds_but_those_with_a_reason(
-    suite: str, serve: Callable[..., Service], smbtorture: str
+    suite: str, serve: Callable[..., Service], smbtorture: str, tmp_path: Path
 ) -> None:
     service = serve("--anonymous", "--share", "memory")
     command = [smbtorture, "//127.0.0.1/memory", "-p", service._port, "-U", "alice%Passw0rd!", "-s", "/dev/null"]
     command += ["--format=subunit", "--fullname", suite]
-    run = subprocess.run(command, capture_output=True, check=False, text=True, timeout=300)
+    run = subprocess.run(command, capture_output=True, check=False, text=True, timeout=300, cwd=tmp_path)
     results = {test: result for result, test in RESULT.findall(run.stdout)}
     succeeded = {test for test, result in results.items() if result == "success"}
     unexplained = results.keys() - succeeded - DIFFERENT.keys()
