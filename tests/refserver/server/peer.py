@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from parsers import ntstatus
 from parsers.smb2.body import align8
+from parsers.smb2.compression import decompress
 from parsers.smb2.crypto import (
     PREAUTH_START,
     Decryptor,
@@ -39,6 +40,7 @@ START = 1_700_000_000 * SECOND
 PASSWORD = "correct horse"  # of a test's account
 ALICE = NtlmCredential("alice", "", PASSWORD)
 CLIENT_GUID = b"the client's id."
+_LONGEST = 16 << 20  # of an answer that came compressed
 
 
 class Counter:
@@ -148,6 +150,8 @@ class Peer:
             assert self.keys is not None
             assert self.keys.server_to_client is not None
             message = Decryptor(cipher=self.cipher, key=self.keys.server_to_client).decrypt(memoryview(message))
+        if message[:4] == b"\xfcSMB":
+            message = decompress(memoryview(message), limit=_LONGEST)
         answers = []
         while message:
             header = parse_header(message)
