@@ -166,7 +166,7 @@ import sys
 from analyzer.cli import main
 code = main(sys.argv[1:])
 # Not ru_maxrss, which a process inherits from the one that started it.
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")) + "000")
+print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
 sys.exit(code)
 """
 
