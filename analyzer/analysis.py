@@ -5,22 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from html import escape
 from io import TextIOBase
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 
-from analyzer.events import Timeline, build_timeline
-from analyzer.events.table import events_table
-from analyzer.evidence import Collector, Evidence
 from analyzer.export.extract import extract_files
 from analyzer.export.keys import write_keys
 from analyzer.export.pcapng import ExportSummary, write_decrypted
 from analyzer.latency import latency_table
 from analyzer.policy import Policy
-from analyzer.rules import RULES
-from analyzer.rules.case import Case
-from analyzer.rules.findings import findings_table
-from analyzer.rules.rule import run
 from analyzer.tables import schema
 from analyzer.tables.census import Census
 from analyzer.tables.columns import fields
@@ -47,6 +41,7 @@ from parsers.transport.ip import Segments
 
 if TYPE_CHECKING:
     from analyzer.compare import Comparison
+    from analyzer.diagnosis import Evidence, Timeline
     from analyzer.plots import Plots
 
 __all__ = ["Analysis", "Keys", "analyze", "load_keys", "read"]
@@ -111,7 +106,7 @@ def read(
     sources = _listed(captures)
     messages = MemoryRows(MESSAGE) if messages is None else messages
     exchanges = MemoryRows(EXCHANGE) if exchanges is None else exchanges
-    census, collector = Census(), Collector() if diagnose else None
+    census, collector = Census(), _diagnosis().Collector() if diagnose else None
 
     def keep(_block: PacketBlock | None, _segments: Segments | None, batch: Batch) -> None:
         messages.append(collect_messages(batch))
@@ -122,7 +117,7 @@ def read(
 
     collectors = () if collector is None else (collector,)
     decoded = decode(open_captures(sources), keys, (census, *collectors, keep, *sinks))
-    evidence = None if collector is None else Evidence(collector, decoded)
+    evidence = None if collector is None else _diagnosis().Evidence(collector, decoded)
     notes = _missing_users(decoded, given)
     return Analysis(sources, keys, decoded, census, evidence, policy or Policy(), messages, exchanges, notes)
 
@@ -152,6 +147,13 @@ def load_keys(
     return store, list(store.credentials[known:])
 
 
+def _diagnosis() -> ModuleType:
+    """Evidence, events and rules take a while to import, and whoever wants tables alone does not wait for them."""
+    from analyzer import diagnosis  # noqa: PLC0415 - see above
+
+    return diagnosis
+
+
 class Analysis:
     """What was found in captures. Tables are pandas DataFrames, built when first asked for.
 
@@ -167,7 +169,7 @@ class Analysis:
         keys: KeyStore,
         decoded: Decoded,
         census: Census,
-        evidence: Evidence | None,
+        evidence: "Evidence | None",
         policy: Policy,
         messages: RowStore,
         exchanges: RowStore,
@@ -184,7 +186,7 @@ class Analysis:
         self._exchange_rows = exchanges
 
     @property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> "Evidence":
         """What was collected for diagnosis while the captures were read.
 
         Raises:
@@ -236,20 +238,22 @@ class Analysis:
         return kdc_table(self._decoded)
 
     @cached_property
-    def timeline(self) -> Timeline:
+    def timeline(self) -> "Timeline":
         """What happened, as objects: what the table `events` shows."""
-        return build_timeline(self.evidence)
+        timeline: Timeline = _diagnosis().build_timeline(self.evidence)
+        return timeline
 
     @cached_property
     def events(self) -> pd.DataFrame:
         """What happened to connections and sessions, in order of time."""
-        smb2 = self._decoded.smb2
-        return events_table(self.timeline, smb2.tracker.sessions, smb2.exchanges.names.names)
+        table: pd.DataFrame = _diagnosis().events_of(self.timeline, self._decoded)
+        return table
 
     @cached_property
     def findings(self) -> pd.DataFrame:
         """What is wrong, who did it, and what to change: the worst first (docs/findings.md)."""
-        return findings_table(run(RULES, Case(self, self.evidence, self.policy)))
+        table: pd.DataFrame = _diagnosis().findings_of(self, self.evidence, self.policy)
+        return table
 
     def latency(self, *by: str) -> pd.DataFrame:
         """Response times by command, or by what is named: see `analyzer.latency.latency_table`.

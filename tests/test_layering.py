@@ -83,6 +83,7 @@ RULES = (
     ),
     Rule("analyzer.compare.with_tshark", ("parsers", "analyzer.compare", "analyzer.analysis"), ("pandas", "pyshark")),
     Rule("analyzer.live", ("parsers", "analyzer.policy", "analyzer.tables", "analyzer.analysis"), ("pandas",)),
+    Rule("analyzer.diagnosis", ("parsers", "analyzer"), ("pandas",)),
     Rule("analyzer.analysis", ("parsers", "analyzer"), ("numpy", "pandas")),
     Rule("analyzer.cli", ("parsers", "analyzer", "refserver"), ("pandas",)),
     Rule("refserver", ("parsers",), ("numpy", "cryptography", "dpkt")),
