@@ -12,6 +12,7 @@ WITHOUT_TEST = {
     "analyzer/cli/codes.py": "numbers; test_program.py compares them with the help",
     "refserver/errors.py": "one exception, raised by everything that is tested",
     "refserver/gss/accepted.py": "records without code; the acceptors that make them are tested",
+    "refserver/gss/ntlm_capabilities.py": "constants; the acceptor and the initiator that offer them are tested",
     "refserver/server/requests.py": "records without code; the handlers that use them are tested with them",
     "refserver/server/state.py": "records without code; the server that fills them is tested with them",
     "parsers/transport/undecoded.py": "a record without code; the decoders that make it are tested",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analyzer.evidence.marks import Mark
 from parsers.transport.connections import Connection
 
-__all__ = ["Silence", "TcpHealth"]
+__all__ = ["Closing", "Silence", "TcpHealth"]
 
 Rows = npt.NDArray[Any]
 _GRAIN = 10_000_000  # ns: how exact positions in time are
@@ -33,6 +33,17 @@ class Silence:
     def length(self) -> int | None:
         """Nanoseconds; None if it did not end in the capture."""
         return None if self.end is None else self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The first FIN or RST of a connection: `how` names which, `time` is in nanoseconds since 1970."""
+
+    connection: int
+    sender: int
+    how: str
+    frame: int
+    time: int
 
 
 class TcpHealth:
@@ -91,6 +102,15 @@ class TcpHealth:
         if until is not None:
             wanted &= rows["time"] <= until
         return rows[wanted]
+
+    def closing(self, connection: int) -> Closing | None:
+        """The first FIN or RST of a connection, whoever sent it; None if nobody closed it."""
+        marks = self.marks_of(connection, Mark.FIN, Mark.RST)
+        if len(marks) == 0:
+            return None
+        first = marks[0]
+        how = "FIN" if first["kind"] == Mark.FIN else "RST"
+        return Closing(connection, int(first["sender"]), how, int(first["frame"]), int(first["time"]))
 
     def retransmitted(self, connection: int, sender: int, since: int, until: int) -> int:
         """How many segments the sender repeated between two times, those that were not needed left out."""

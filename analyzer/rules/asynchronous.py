@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from analyzer.evidence.conduct import Breach
-from analyzer.evidence.marks import Mark
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Found, Party, Rule, Severity
 from analyzer.rules.telling import command_name, grouped, tell, tell_of_rows
@@ -102,17 +101,17 @@ def _idle_close(case: Case) -> Iterator[Found]:
     """TIME-07: by the client; what servers close is `idle_session_reaped`."""
     tcp = case.evidence.tcp
     for connection in case.smb_connections:
-        marks = tcp.marks_of(connection, Mark.FIN, Mark.RST)
-        if len(marks) == 0 or marks[0]["sender"] != CLIENT:
+        closing = tcp.closing(connection)
+        if closing is None or closing.sender != CLIENT:
             continue
-        time = int(marks[0]["time"])
+        time = closing.time
         sides = (CLIENT, SERVER)  # a FIN counts as sent, so what was sent before it is looked for
         last = max(tcp.sent_at(connection, side, tcp.sent_by(connection, side, time - 1)) or 0 for side in sides)
         if not last or time - last < _IDLE or len(case.unanswered_at(connection, time)) or _has_opens(case, connection):
             continue
         client, server = ends(case, connection)
         yield tell(
-            case, time, connection, None, (int(marks[0]["frame"]),),
+            case, time, connection, None, (closing.frame,),
             f"{client} closed its connection to {server} after {seconds((time - last) / NANOSECONDS)} in which it had "
             f"no use for it.",
             f"last payload at {clock(last)}, closed at {clock(time)}; nothing was open and nothing asked",

@@ -11,6 +11,7 @@ import pandas as pd
 from analyzer.events import Timeline
 from analyzer.events.event import Event
 from analyzer.evidence import Evidence
+from analyzer.evidence.last_messages import LastMessage
 from analyzer.policy import Peer, Policy, Side
 from analyzer.rules.peers import peers_of
 from analyzer.rules.stillness import Stillness, stillnesses
@@ -207,6 +208,15 @@ class Case:
         """SessionIds of the sessions that the connection carried, in order of their begin."""
         frame = self.channels
         return [int(number) for number in frame.loc[frame["connection"] == connection, "session_id"].dropna()]
+
+    def last_session_id(self, connection: int) -> int | None:
+        """SessionId of the session that began last on the connection; None if it carried none."""
+        return next(reversed(self.session_ids(connection)), None)
+
+    def unfinished(self, connection: int, sender: int) -> LastMessage | None:
+        """The last message of a direction, if it was never sent to its end; None if it was, or if there is none."""
+        last = self.evidence.last_messages.of(connection, sender)
+        return last if last is not None and last.end > self.evidence.tcp.sent_by(connection, sender, self.end) else None
 
     @cached_property
     def _peers(self) -> dict[tuple[Side, str], Peer]:

@@ -149,8 +149,8 @@ def _closing(case: Case, row: Any, sender: int) -> Any:
 
 
 def _closed_first(case: Case, connection: int) -> int | None:
-    marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
-    return int(marks[0]["sender"]) if len(marks) else None
+    closing = case.evidence.tcp.closing(connection)
+    return None if closing is None else closing.sender
 
 
 def _served_meanwhile(case: Case, row: Any) -> int:

@@ -6,7 +6,7 @@ from analyzer.evidence.conduct import Breach
 from analyzer.evidence.sequence import Misnumbering
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Found, Party, Rule, Severity
-from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows, tell_of_setup
+from analyzer.rules.telling import answered, command_name, grouped, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import clock, count, ends
 from parsers import ntstatus
 from parsers.smb2.header import Command
@@ -38,12 +38,10 @@ def _misnumbered(case: Case) -> Iterator[Found]:
 
 def _undercharged(case: Case) -> Iterator[Found]:
     """CRED-02."""
-    rows = case.evidence.conduct.of(Breach.CHARGE_TOO_LOW)
-    statuses = answers(case, rows) if len(rows) else {}
-    for mine in grouped(rows):
+    for mine, status in answered(case, case.evidence.conduct.of(Breach.CHARGE_TOO_LOW)):
         connection = int(mine["connection"][0])
         client, server = ends(case, connection)
-        taken = [row for row in mine if statuses.get((connection, int(row["message_id"]))) in _SERVED]
+        taken = any(one in _SERVED for one in status.tolist())
         yield tell_of_rows(
             case, mine,
             f"{client} asked for {int(mine['value'][0]):,} bytes in one {command_name(int(mine['command'][0]))} and "

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from analyzer.evidence.conduct import Breach
 from analyzer.evidence.seals import Missealing
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Found, Party, Rule, Severity
-from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows, tell_of_setup
+from analyzer.rules.telling import answered, command_name, grouped, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import count, ends
 from parsers import ntstatus
 from parsers.smb2.header import Command
@@ -97,13 +99,9 @@ def _plain_answers(case: Case) -> Iterator[Found]:
 
 def _plain_requests(case: Case) -> Iterator[Found]:
     """ENC-06."""
-    rows = case.evidence.conduct.of(Breach.PLAIN_REQUEST)
-    statuses = answers(case, rows) if len(rows) else {}
-    for mine in grouped(rows):
-        connection = int(mine["connection"][0])
-        client, server = ends(case, connection)
-        status = [statuses.get((connection, int(row["message_id"])), "") for row in mine]
-        taken = sum(one == "STATUS_SUCCESS" for one in status)
+    for mine, status in answered(case, case.evidence.conduct.of(Breach.PLAIN_REQUEST)):
+        client, server = ends(case, int(mine["connection"][0]))
+        taken = np.count_nonzero(status == "STATUS_SUCCESS")
         yield tell_of_rows(
             case, mine,
             f"{client} sent plain text (first a {command_name(int(mine['command'][0]))}) where everything has to be "

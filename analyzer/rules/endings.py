@@ -1,12 +1,11 @@
 """How connections ended while something was still open: who left whom, after how long, and what came too late."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from analyzer.evidence.health import Closing
 from analyzer.evidence.marks import Mark
 from analyzer.rules.case import Case
 from analyzer.rules.exempt import exempt
@@ -22,17 +21,6 @@ __all__ = ["RULES"]
 
 _SHORT = NANOSECONDS  # a client that leaves sooner than this after its request was not out of patience
 _RESTART = 60 * NANOSECONDS  # how long a service takes at most to come up again
-
-
-@dataclass(frozen=True, slots=True)
-class _Closing:
-    """The first FIN or RST of a connection."""
-
-    connection: int
-    sender: int
-    how: str
-    frame: int
-    time: int
 
 
 def _request_timeout(case: Case) -> Iterator[Found]:
@@ -60,7 +48,7 @@ def _request_timeout(case: Case) -> Iterator[Found]:
         )
 
 
-def _still_before(case: Case, closing: _Closing) -> Stillness | None:
+def _still_before(case: Case, closing: Closing) -> Stillness | None:
     """The stillness that a closing ends, for messages that cannot be read."""
     for still in case.stillnesses:
         if still.connection == closing.connection and still.begin < closing.time <= (still.end or still.last) + _SHORT:
@@ -98,12 +86,12 @@ def _never_complete(case: Case) -> Iterator[Found]:
 def _unfinished(case: Case, sender: int, what: str, direction: str) -> Iterator[Found]:
     tcp = case.evidence.tcp
     for connection in case.smb_connections:
-        last = case.evidence.last_messages.of(connection, sender)
-        sent = tcp.sent_by(connection, sender, case.end)
-        if last is None or last.end <= sent:
+        last = case.unfinished(connection, sender)
+        if last is None:
             continue
+        sent = tcp.sent_by(connection, sender, case.end)
         here, moved = tcp.sent_at(connection, sender, sent) or last.time, sent - last.position
-        ended = _closing_of(case, connection)
+        ended = tcp.closing(connection)
         if ended is None and case.near_end(here):
             continue  # the capture ended first
         client, server = ends(case, connection)
@@ -119,20 +107,20 @@ def _unfinished(case: Case, sender: int, what: str, direction: str) -> Iterator[
             f"it begins in frame {last.frame} at {clock(last.time)}; the last of its bytes went to {peer} at "
             f"{clock(here)}; " + (f"{ended.how} in frame {ended.frame}" if ended else "nobody closed the connection"),
             (last.frame, *((ended.frame,) if ended else ())),
-            next(iter(case.session_ids(connection)[-1:]), None),
+            case.last_session_id(connection),
             connection,
             confidence=_sure(case, connection),
         )
 
 
 def _server_died(case: Case) -> Iterator[Found]:
+    logged_on = _logged_on(case)
     for closing in _closings(case, SERVER):
         rows = _open_at(case, closing)
-        last = case.evidence.last_messages.of(closing.connection, SERVER)
-        halved = last is not None and last.end > case.evidence.tcp.sent_by(closing.connection, SERVER, case.end)
+        halved = case.unfinished(closing.connection, SERVER) is not None
         rows = rows[rows["command"] != "LOGOFF"]  # some servers close instead of answering it
         rows = rows[~case.repeated(rows)]  # a replayed request ends the connection
-        if (len(rows) == 0 and not halved) or closing.connection not in _logged_on(case):
+        if (len(rows) == 0 and not halved) or closing.connection not in logged_on:
             continue
         client, server = ends(case, closing.connection)
         open_ = f"{asked_for(rows)} unanswered" if len(rows) else "an answer half sent"
@@ -151,10 +139,11 @@ def _server_died(case: Case) -> Iterator[Found]:
 
 def _unknown_session_dropped(case: Case) -> Iterator[Found]:
     """A connection without a logon on which the client uses a session of before: the server just closes it."""
+    logged_on = _logged_on(case)
     for closing in _closings(case, SERVER):
         rows = _open_at(case, closing)
         foreign = rows[rows["session_id"].fillna(0) != 0]
-        if len(foreign) == 0 or closing.connection in _logged_on(case):
+        if len(foreign) == 0 or closing.connection in logged_on:
             continue
         client, server = ends(case, closing.connection)
         asked = int(_since(foreign).min())
@@ -173,9 +162,10 @@ def _unknown_session_dropped(case: Case) -> Iterator[Found]:
 
 def _server_restarted(case: Case) -> Iterator[Found]:
     """All connections of a server end, then it refuses new ones, then it takes them again."""
-    frame = case.connections
-    for server, rows in frame.groupby("server", sort=False):
-        closings = [closing for closing in _closings(case, SERVER) if closing.connection in set(rows["connection"])]
+    closed = list(_closings(case, SERVER))
+    for server, rows in case.connections.groupby("server", sort=False):
+        numbers = set(rows["connection"])
+        closings = [closing for closing in closed if closing.connection in numbers]
         refused = [
             mark
             for number in rows["connection"].tolist()
@@ -199,29 +189,20 @@ def _server_restarted(case: Case) -> Iterator[Found]:
                 f"{count(len(after), 'connection request')} answered by RST"
                 + (f", served again at {clock(int(back.min().value))}" if len(back) else ""),
                 (closing.frame, *(int(mark["frame"]) for mark in after[:3])),
-                next(iter(case.session_ids(closing.connection)[-1:]), None),
+                case.last_session_id(closing.connection),
                 closing.connection,
                 closing.time + down,
             )
             break
 
 
-def _closings(case: Case, sender: int) -> Iterator[_Closing]:
+def _closings(case: Case, sender: int) -> Iterator[Closing]:
     """The first FIN or RST of every SMB connection, where it is the sender's."""
-    found = map(partial(_closing_of, case), case.smb_connections)
+    found = map(case.evidence.tcp.closing, case.smb_connections)
     return (closing for closing in found if closing is not None and closing.sender == sender)
 
 
-def _closing_of(case: Case, connection: int) -> _Closing | None:
-    marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
-    if len(marks) == 0:
-        return None
-    first = marks[0]
-    how = "FIN" if first["kind"] == Mark.FIN else "RST"
-    return _Closing(connection, int(first["sender"]), how, int(first["frame"]), int(first["time"]))
-
-
-def _open_at(case: Case, closing: _Closing) -> pd.DataFrame:
+def _open_at(case: Case, closing: Closing) -> pd.DataFrame:
     """Requests of the connection that had been asked and not answered at its closing, those that may wait left out.
 
     Of those that were answered STATUS_PENDING, the ones whose client has waited as long as clients wait are there.
@@ -237,7 +218,7 @@ def _since(rows: pd.DataFrame) -> Any:
     return rows["request_time"].to_numpy("M8[ns]").view("i8")
 
 
-def _said_goodbye(case: Case, closing: _Closing) -> bool:
+def _said_goodbye(case: Case, closing: Closing) -> bool:
     """Whether the last answer before the closing was to a LOGOFF or TREE_DISCONNECT: then nobody left in anger."""
     partings = (
         exchange.response.time
@@ -258,7 +239,7 @@ def _logged_on(case: Case) -> set[int]:
     } | {number for number in case.smb_connections if not case.saw_begin(number)}
 
 
-def _afterwards(case: Case, closing: _Closing) -> tuple[str, Confidence]:
+def _afterwards(case: Case, closing: Closing) -> tuple[str, Confidence]:
     frame = case.connections
     row = frame.iloc[closing.connection]
     later = frame[frame["server"].eq(row["server"]) & (frame["start"].astype("int64") > closing.time)]
@@ -271,7 +252,7 @@ def _afterwards(case: Case, closing: _Closing) -> tuple[str, Confidence]:
 
 def _session(case: Case, connection: int, rows: pd.DataFrame) -> int | None:
     known = [int(number) for number in rows["session_id"].dropna().tolist() if number]
-    return next(iter(known or case.session_ids(connection)[-1:]), None)
+    return known[0] if known else case.last_session_id(connection)
 
 
 def _sure(case: Case, connection: int) -> Confidence:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from analyzer.events.event import Event
 from analyzer.events.kinds import Kind
-from analyzer.evidence.marks import Mark
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
 from analyzer.rules.words import clock, count, seconds, user_of
@@ -41,7 +40,11 @@ def _session_not_renewed(case: Case) -> Iterator[Found]:
         if again is not None:
             continue
         connection = expired.connection
-        if connection is not None and case.end - expired.time < _RENEWING and not _is_closed(case, connection):
+        if (
+            connection is not None
+            and case.end - expired.time < _RENEWING
+            and case.evidence.tcp.closing(connection) is None
+        ):
             continue  # the capture ended before the client could
         renewed = _new_session_after(case, expired)
         then = (
@@ -151,10 +154,6 @@ def _was_let_in(case: Case, event: Event) -> bool:
     """Whether the session was authenticated within the minute before: then its user is known, and this was a slip."""
     good = case.timeline.of(Kind.AUTH_SUCCEEDED, Kind.REAUTH_SUCCEEDED)
     return any(each.session == event.session and 0 <= event.time - each.time <= _TOGETHER for each in good)
-
-
-def _is_closed(case: Case, connection: int) -> bool:
-    return len(case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)) > 0
 
 
 def _new_session_after(case: Case, expired: Event) -> Event | None:

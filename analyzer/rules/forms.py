@@ -7,7 +7,7 @@ import numpy as np
 from analyzer.evidence.conduct import Breach
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Found, Party, Rule, Severity
-from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows
+from analyzer.rules.telling import answered, command_name, grouped, tell, tell_of_rows
 from analyzer.rules.words import count, ends
 from parsers.smb2.header import Command
 from parsers.transport.connections import CLIENT
@@ -55,12 +55,10 @@ def _stale_sequence(case: Case) -> Iterator[Found]:
     """CHSQ-01."""
     rows = case.evidence.conduct.of(Breach.CHANNEL_STALE)
     rows = rows[np.isin(rows["command"], _SEQUENCED)]
-    statuses = answers(case, rows) if len(rows) else {}
-    for mine in grouped(rows):
-        connection = int(mine["connection"][0])
-        served = mine[[statuses.get((connection, int(row["message_id"]))) == "STATUS_SUCCESS" for row in mine]]
+    for mine, status in answered(case, rows):
+        served = mine[status == "STATUS_SUCCESS"]
         if len(served):
-            client, server = ends(case, connection)
+            client, server = ends(case, int(mine["connection"][0]))
             yield tell_of_rows(
                 case, served,
                 f"{server} served a {command_name(int(served['command'][0]))} of {client} with ChannelSequence "

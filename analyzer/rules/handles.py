@@ -144,7 +144,7 @@ def _credit_starvation(case: Case) -> Iterator[Found]:
             f"{count(len(long), 'time')} without a credit, the first from {clock(begin)} to {clock(end)}; "
             f"{count(int(first['outstanding']), 'request')} without an answer then",
             tuple(frame for frame in frames if frame),
-            next(iter(case.session_ids(number)[-1:]), None),
+            case.last_session_id(number),
             number,
             long[-1][1],
             Confidence.POSSIBLE if case.has_gap(number) else Confidence.CERTAIN,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from analyzer.events.event import Event
 from analyzer.events.kinds import Kind
-from analyzer.evidence.marks import Mark
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
 from analyzer.rules.words import clock, ends, seconds, user_of
@@ -23,10 +22,10 @@ _ORDERLY = ("logoff", "replaced", "re-authentication refused", "logon refused")
 def _idle_session_reaped(case: Case) -> Iterator[Found]:
     """SESS-10 and the server's idle disconnect: an idle connection closed by the server, then used again."""
     for connection in case.smb_connections:
-        marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
-        if len(marks) == 0 or marks[0]["sender"] != SERVER:
+        closing = case.evidence.tcp.closing(connection)
+        if closing is None or closing.sender != SERVER:
             continue
-        time = int(marks[0]["time"])
+        time = closing.time
         idle = time - max(_last_payload(case, connection, side, time - 1) for side in (CLIENT, SERVER))
         late = list(_asked_after(case, connection, time))[:1]
         if (
@@ -39,9 +38,9 @@ def _idle_session_reaped(case: Case) -> Iterator[Found]:
         yield Found(
             time,
             f"{server} closed the connection of {client} after {seconds(idle / NANOSECONDS)} without traffic{used}.",
-            f"last payload at {clock(time - idle)}, server closed at {clock(time)} in frame {int(marks[0]['frame'])}",
-            (int(marks[0]["frame"]), *(frame for frame, _ in late)),
-            next(iter(case.session_ids(connection)[-1:]), None),
+            f"last payload at {clock(time - idle)}, server closed at {clock(time)} in frame {closing.frame}",
+            (closing.frame, *(frame for frame, _ in late)),
+            case.last_session_id(connection),
             connection,
             late[0][1] if late else None,
             severity=Severity.WARNING if late else Severity.INFO,

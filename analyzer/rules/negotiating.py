@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from analyzer.events.kinds import Kind
 from analyzer.evidence.logons import LogonExchange
-from analyzer.evidence.marks import Mark
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
 from analyzer.rules.telling import command_name, tell, tell_of_setup
@@ -77,15 +76,14 @@ def _scavenged(case: Case) -> Iterator[Found]:
     """CONN-03."""
     logged_on = {run.connection for run in case.timeline.runs if run.succeeded}
     for connection in case.smb_connections:
-        marks = case.evidence.tcp.marks_of(connection, Mark.FIN, Mark.RST)
-        if connection in logged_on or not case.saw_begin(connection) or len(marks) == 0:
+        closing = case.evidence.tcp.closing(connection)
+        if connection in logged_on or not case.saw_begin(connection) or closing is None:
             continue
-        time = int(marks[0]["time"])
-        lived = time - int(case.connections["start"].iloc[connection].value)
-        if marks[0]["sender"] == SERVER and _SCAVENGED[0] <= lived <= _SCAVENGED[1]:
+        lived = closing.time - int(case.connections["start"].iloc[connection].value)
+        if closing.sender == SERVER and _SCAVENGED[0] <= lived <= _SCAVENGED[1]:
             client, server = ends(case, connection)
             yield tell(
-                case, time, connection, None, (int(marks[0]["frame"]),),
+                case, closing.time, connection, None, (closing.frame,),
                 f"{server} dropped the connection of {client} after {seconds(lived / NANOSECONDS)} because nobody had "
                 f"logged on.",
                 "closed by the server 45 to 90 s after it was made, without a session",

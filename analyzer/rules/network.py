@@ -49,7 +49,7 @@ def _path_loss(case: Case) -> Iterator[Found]:
             f"retransmissions: {by_side}; {count(reordered, 'reordered segment')}; waiting for them took about "
             f"{seconds(cost / NANOSECONDS)}" + (f"; round trip {seconds(trip / NANOSECONDS)}" if trip else ""),
             tuple(repeats["frame"][:5].tolist()),
-            next(iter(case.session_ids(connection)[-1:]), None),
+            case.last_session_id(connection),
             connection,
             int(repeats["time"][-1]),
             Confidence.LIKELY if case.has_gap(connection) else Confidence.CERTAIN,
@@ -78,7 +78,7 @@ def _path_reorders(case: Case) -> Iterator[Found]:
             f"{count(len(reordered), 'overtaken segment')}, {count(len(repeats), 'repeated one')}, of which "
             f"{len(needless):,} were acknowledged before",
             tuple(reordered["frame"][:5].tolist()),
-            next(iter(case.session_ids(connection)[-1:]), None),
+            case.last_session_id(connection),
             connection,
             int(reordered["time"][-1]),
         )
@@ -88,10 +88,10 @@ def _path_slow(case: Case) -> Iterator[Found]:
     """A large message that took long, at a steady low rate and without loss."""
     tcp = case.evidence.tcp
     for connection in case.smb_connections:
-        last = case.evidence.last_messages.of(connection, CLIENT)
-        sent = tcp.sent_by(connection, CLIENT, case.end)
-        if last is None or last.end <= sent:
+        last = case.unfinished(connection, CLIENT)
+        if last is None:
             continue
+        sent = tcp.sent_by(connection, CLIENT, case.end)
         until = tcp.sent_at(connection, CLIENT, sent) or last.time
         spent, moved = until - last.time, sent - last.position
         if (
@@ -111,7 +111,7 @@ def _path_slow(case: Case) -> Iterator[Found]:
             f"{moved:,} bytes went out between {clock(last.time)} and {clock(until)} at a steady rate, none of them "
             f"was repeated, and the server took everything",
             (last.frame,),
-            next(iter(case.session_ids(connection)[-1:]), None),
+            case.last_session_id(connection),
             connection,
             until,
         )

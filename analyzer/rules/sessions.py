@@ -8,7 +8,7 @@ from analyzer.events.logon import account
 from analyzer.evidence.conduct import Breach
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Found, Party, Rule, Severity
-from analyzer.rules.telling import answers, command_name, grouped, is_partial, tell, tell_of_rows, tell_of_setup
+from analyzer.rules.telling import answered, command_name, is_partial, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import clock, count, ends
 from parsers import ntstatus
 from parsers.smb2.dialects import Dialect
@@ -104,19 +104,18 @@ def _before_logon(case: Case) -> Iterator[Found]:
 
 def _early(case: Case, *, refused: bool) -> Iterator[Found]:
     sessions = case.evidence.decoded.smb2.tracker.sessions
-    rows = case.evidence.conduct.of(Breach.BEFORE_LOGON)
-    statuses = answers(case, rows) if len(rows) else {}
-    for mine in grouped(rows):
+    for mine, status in answered(case, case.evidence.conduct.of(Breach.BEFORE_LOGON)):
         ended = sessions[int(mine["session"][0])].ended_time
         late = mine["time"] > ended if ended is not None else mine["time"] < 0
-        chosen = mine[late] if refused else mine[~late]
+        wanted = late if refused else ~late
+        chosen = mine[wanted]
         if len(chosen) == 0:
             continue
         connection = int(chosen["connection"][0])
         if not refused and not case.saw_begin(connection):
             continue  # the logon may have been finished before the capture began
         client, server = ends(case, connection)
-        served = [row for row in chosen if statuses.get((connection, int(row["message_id"]))) == "STATUS_SUCCESS"]
+        served = bool((status[wanted] == "STATUS_SUCCESS").any())
         names = ", ".join(sorted({command_name(int(row["command"])) for row in chosen}))
         state = "whose logon was refused" if refused else "whose logon was not finished"
         yield tell_of_rows(

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from analyzer.evidence.conduct import Breach
 from analyzer.evidence.sequence import Misnumbering
 from analyzer.rules.case import Case
 from analyzer.rules.rule import Confidence, Found, Party, Rule, Severity
-from analyzer.rules.telling import answers, command_name, grouped, tell, tell_of_rows, tell_of_setup
+from analyzer.rules.telling import answered, command_name, grouped, tell, tell_of_rows, tell_of_setup
 from analyzer.rules.words import clock, ends
 from parsers import ntstatus
 from parsers.smb2.crypto import SigningAlgorithm
@@ -50,13 +52,10 @@ def _unsigned_logon(case: Case) -> Iterator[Found]:
 
 def _unsigned_requests(case: Case) -> Iterator[Found]:
     """SIGN-02."""
-    rows = case.evidence.conduct.of(Breach.UNSIGNED_REQUEST)
-    statuses = answers(case, rows) if len(rows) else {}
-    for mine in grouped(rows):
+    for mine, status in answered(case, case.evidence.conduct.of(Breach.UNSIGNED_REQUEST)):
         connection = int(mine["connection"][0])
         client, server = ends(case, connection)
-        status = [statuses.get((connection, int(row["message_id"])), "") for row in mine]
-        taken = sum(one == "STATUS_SUCCESS" for one in status)
+        taken = np.count_nonzero(status == "STATUS_SUCCESS")
         first = command_name(int(mine["command"][0]))
         yield tell_of_rows(
             case, mine,
@@ -127,14 +126,11 @@ def _unsigned_tree_connect(case: Case) -> Iterator[Found]:
 
 def _bad_signature(case: Case) -> Iterator[Found]:
     """SIGN-05."""
-    rows = case.evidence.conduct.of(Breach.BAD_SIGNATURE)
-    statuses = answers(case, rows) if len(rows) else {}
-    for mine in grouped(rows):
+    for mine, status in answered(case, case.evidence.conduct.of(Breach.BAD_SIGNATURE)):
         connection, sender = int(mine["connection"][0]), int(mine["sender"][0])
         sides, first = ends(case, connection), mine[0]
-        status = statuses.get((connection, int(first["message_id"])), "nothing")
         what = f"{command_name(int(first['command']))} {'request' if sender == CLIENT else 'response'}"
-        reaction = f"; the server answered {status}" if sender == CLIENT else ""
+        reaction = f"; the server answered {status[0] or 'nothing'}" if sender == CLIENT else ""
         yield tell_of_rows(
             case, mine,
             f"The signature of a {what} of {sides[sender]} is wrong: it was changed on its way to "

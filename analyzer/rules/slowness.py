@@ -51,7 +51,7 @@ def _server_slow(case: Case) -> Iterator[Found]:
             f"{seconds(trips[number] / NANOSECONDS)} at best; nothing was repeated meanwhile; commands: "
             + ", ".join(f"{total} {name}" for name, total in mine["command"].value_counts().items() if total),
             tuple(int(number) for number in mine.nlargest(3, "latency")["response_frame"].dropna()),
-            next(iter(case.session_ids(number)[-1:]), None),
+            case.last_session_id(number),
             number,
             int(mine["response_time"].iloc[-1].value),
             Confidence.POSSIBLE if case.has_gap(number) else Confidence.CERTAIN,
@@ -77,7 +77,7 @@ def _far_away(case: Case) -> Iterator[Found]:
             f"take {seconds(requests * trip / NANOSECONDS)} even if the server needs no time.",
             "the shortest round trip between the two, of the TCP handshake or of acknowledgments",
             (int(case.connections.iloc[number]["first_frame"]),),
-            next(iter(case.session_ids(number)[-1:]), None),
+            case.last_session_id(number),
             number,
         )
 

@@ -130,8 +130,7 @@ def _unread(case: "Case") -> frozenset[int]:
 
 def _unfinished(case: "Case", connection: int) -> bool:
     """Whether the client's last message never came to its end."""
-    last = case.evidence.last_messages.of(connection, CLIENT)
-    return last is not None and last.end > case.evidence.tcp.sent_by(connection, CLIENT, case.end)
+    return case.unfinished(connection, CLIENT) is not None
 
 
 def _answers(case: "Case", connection: int, since: int, until: int) -> bool:

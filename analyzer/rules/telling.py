@@ -12,7 +12,7 @@ from analyzer.rules.rule import Confidence, Found, Severity
 from analyzer.rules.words import clock, count
 from parsers.smb2.header import Command
 
-__all__ = ["answers", "command_name", "grouped", "is_partial", "session_id", "tell", "tell_of_rows", "tell_of_setup"]
+__all__ = ["answered", "command_name", "grouped", "is_partial", "session_id", "tell", "tell_of_rows", "tell_of_setup"]
 
 Rows = npt.NDArray[Any]
 
@@ -104,7 +104,15 @@ def session_id(case: Case, number: int | None) -> int | None:
     return case.evidence.decoded.smb2.tracker.sessions[number].session_id
 
 
-def answers(case: Case, rows: Rows) -> dict[tuple[int, int], str]:
+def answered(case: Case, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+    """The `grouped` requests, each group with the status name of each one's answer, dtype object; "" for no answer."""
+    statuses = _answers(case, rows) if len(rows) else {}
+    for mine in grouped(rows):
+        keys = zip(mine["connection"].tolist(), mine["message_id"].tolist(), strict=True)
+        yield mine, np.array([statuses.get(key, "") for key in keys], np.object_)
+
+
+def _answers(case: Case, rows: Rows) -> dict[tuple[int, int], str]:
     """Status of the answers to some requests, by connection and MessageId; what has no answer is left out."""
     frame = case.exchanges
     asked = frame[frame["message_id"].isin(rows["message_id"]) & frame["connection"].isin(rows["connection"])]

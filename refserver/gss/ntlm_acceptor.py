@@ -18,31 +18,17 @@ from parsers.gss.ntlm.messages import (
     Negotiate,
     NegotiateFlags,
     NtlmV2Response,
-    Version,
 )
 from parsers.times import ns_to_filetime
 from refserver.errors import StatusError
 from refserver.gss.accepted import Accepted
+from refserver.gss.ntlm_capabilities import SUPPORTED_FLAGS, VERSION
 from refserver.gss.ntlm_signature import first_signature
 from refserver.server.config import ServerConfig, UserAccount
 from refserver.server.state import SecurityContext
 
 __all__ = ["NtlmAcceptor"]
 
-_SUPPORTED = (
-    NegotiateFlags.UNICODE
-    | NegotiateFlags.REQUEST_TARGET
-    | NegotiateFlags.SIGN
-    | NegotiateFlags.SEAL
-    | NegotiateFlags.NTLM
-    | NegotiateFlags.ALWAYS_SIGN
-    | NegotiateFlags.EXTENDED_SESSIONSECURITY
-    | NegotiateFlags.VERSION
-    | NegotiateFlags.NEGOTIATE_128
-    | NegotiateFlags.KEY_EXCH
-    | NegotiateFlags.NEGOTIATE_56
-)
-_VERSION = Version(10, 0, 20348)
 _V1_RESPONSE_SIZE = 24
 _ZERO_KEY = bytes(16)
 
@@ -98,9 +84,9 @@ class NtlmAcceptor:
         )
         pairs = [AvPair(av_id, name.encode("utf-16-le")) for av_id, name in names]
         pairs.append(AvPair(AvId.TIMESTAMP, ns_to_filetime(now).to_bytes(8, "little")))
-        flags = request.flags & _SUPPORTED | NegotiateFlags.NTLM | NegotiateFlags.TARGET_INFO
+        flags = request.flags & SUPPORTED_FLAGS | NegotiateFlags.NTLM | NegotiateFlags.TARGET_INFO
         return Challenge(
-            flags | NegotiateFlags.TARGET_TYPE_SERVER, self._server_challenge, config.name, tuple(pairs), _VERSION
+            flags | NegotiateFlags.TARGET_TYPE_SERVER, self._server_challenge, config.name, tuple(pairs), VERSION
         ).build()
 
     def _authenticate(self, message: Authenticate, token: bytes, now: int) -> Accepted:

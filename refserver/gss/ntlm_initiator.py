@@ -13,31 +13,16 @@ from parsers.gss.ntlm.messages import (
     Challenge,
     Negotiate,
     NegotiateFlags,
-    Version,
     build_av_pairs,
 )
 from parsers.gss.spnego import Mechanism
 from parsers.secret import Secret
 from parsers.times import ns_to_filetime
 from refserver.gss.initiator import Random
+from refserver.gss.ntlm_capabilities import SUPPORTED_FLAGS, VERSION
 from refserver.gss.ntlm_signature import first_signature
 
 __all__ = ["NtlmCredential", "NtlmInitiator"]
-
-_FLAGS = (
-    NegotiateFlags.UNICODE
-    | NegotiateFlags.REQUEST_TARGET
-    | NegotiateFlags.SIGN
-    | NegotiateFlags.SEAL
-    | NegotiateFlags.NTLM
-    | NegotiateFlags.ALWAYS_SIGN
-    | NegotiateFlags.EXTENDED_SESSIONSECURITY
-    | NegotiateFlags.VERSION
-    | NegotiateFlags.NEGOTIATE_128
-    | NegotiateFlags.KEY_EXCH
-    | NegotiateFlags.NEGOTIATE_56
-)
-_VERSION = Version(10, 0, 20348)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +57,7 @@ class NtlmInitiator:
     def step(self, token: bytes) -> bytes:
         """NEGOTIATE_MESSAGE at first, AUTHENTICATE_MESSAGE for the challenge."""
         if not self._negotiate:
-            self._negotiate = Negotiate(_FLAGS, version=_VERSION).build()
+            self._negotiate = Negotiate(SUPPORTED_FLAGS, version=VERSION).build()
             return self._negotiate
         challenge = Challenge.parse(token)
         if not self._credential.user:
@@ -87,12 +72,12 @@ class NtlmInitiator:
 
     def _authenticate_nobody(self, challenge: Challenge) -> bytes:
         """MS-NLMP 3.1.5.1.2 for the anonymous user: no NT response, and one zero byte as LM response."""
-        flags = challenge.flags & _FLAGS & ~NegotiateFlags.KEY_EXCH | NegotiateFlags.ANONYMOUS
-        return Authenticate(flags, b"\x00", b"", "", "", "", version=_VERSION).build()
+        flags = challenge.flags & SUPPORTED_FLAGS & ~NegotiateFlags.KEY_EXCH | NegotiateFlags.ANONYMOUS
+        return Authenticate(flags, b"\x00", b"", "", "", "", version=VERSION).build()
 
     def _authenticate(self, challenge: Challenge, token: bytes) -> bytes:
         credential = self._credential
-        flags = self._flags = challenge.flags & _FLAGS
+        flags = self._flags = challenge.flags & SUPPORTED_FLAGS
         if not flags & NegotiateFlags.EXTENDED_SESSIONSECURITY:
             raise ParseError("the server's NTLM is too old: no extended session security")
         nt_hash = credential.nt_hash or crypto.nt_owf_v1(password=credential.password)
@@ -118,7 +103,7 @@ class NtlmInitiator:
             credential.user,
             credential.workstation,
             encrypted_key,
-            _VERSION,
+            VERSION,
             mic=bytes(16),
         ).build()
         mic = crypto.mic(key=key, negotiate=self._negotiate, challenge=token, authenticate=built)

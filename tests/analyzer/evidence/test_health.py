@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.evidence.health import TcpHealth
+from analyzer.evidence.health import Closing, TcpHealth
 from analyzer.evidence.marks import Mark
 from analyzer.evidence.tcp import TcpEvidence
 from parsers.transport.addresses import AddressBook
 from parsers.transport.connections import ConnectionTracker
+from parsers.transport.ip import ACK, FIN, RST
 from tests.analyzer.captures import analyzed
 from tests.analyzer.evidence.packets import MS, Wire, make
 
@@ -73,6 +74,14 @@ def test_marks_are_chosen_by_kind_sender_and_time(stalled: TcpHealth) -> None:
 def test_the_round_trip_is_the_shortest(stalled: TcpHealth) -> None:
     assert stalled.round_trip(0) == 10 * MS + 1 * MS  # handshake: server's half and client's half
     assert stalled.round_trips(0, SERVER).tolist() == [10 * MS, 20 * MS]
+
+
+def test_the_first_fin_or_rst_closes_a_connection(stalled: TcpHealth) -> None:
+    assert stalled.closing(0) is None
+    left = health_of(Wire().handshake().send(CLIENT, 0, ack=0, flags=FIN | ACK).send(SERVER, 0, ack=1, flags=RST))
+    assert left.closing(0) == Closing(0, CLIENT, "FIN", 4, 1_012 * MS)
+    dropped = health_of(Wire().handshake().send(SERVER, 0, ack=0, flags=RST))
+    assert dropped.closing(0) == Closing(0, SERVER, "RST", 4, 1_012 * MS)
 
 
 def test_windows_and_gaps_are_known_at_a_time() -> None:

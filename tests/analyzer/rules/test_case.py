@@ -1,5 +1,6 @@
 """What rules ask of a case: gaps, begins, ends, and what was open when."""
 
+from parsers.transport.connections import CLIENT, SERVER
 from tests.analyzer.rules.test_stillness import case_of
 
 
@@ -23,3 +24,14 @@ def test_bytes_that_the_capture_lost_are_a_gap() -> None:
 def test_sessions_of_a_connection_in_order() -> None:
     case = case_of("srv_restart_reconnect_smbprotocol")
     assert case.session_ids(0) == [0xD860C218]
+    assert case.last_session_id(0) == 0xD860C218
+
+
+def test_a_message_that_was_never_sent_to_its_end() -> None:
+    case = case_of("net_slow2mbit_8m_timeout")
+    (number,) = case.smb_connections
+    write = case.unfinished(number, CLIENT)
+    assert write is not None
+    assert write.end - write.position == 4 + 52 + 64 + 48 + 5 * 1024 * 1024  # prefix, transform, header, WRITE, data
+    assert write.frame == 22
+    assert case.unfinished(number, SERVER) is None

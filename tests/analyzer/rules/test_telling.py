@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analyzer.rules.telling import answers, grouped
+from analyzer.rules.telling import answered, grouped
 from parsers.smb2.header import Command
 from refserver.client.script import settled
 from refserver.client.state import Deviation
@@ -57,11 +57,13 @@ def test_answers_are_found_by_connection_and_message_id(tmp_path: Path) -> None:
     analysis = generated(tmp_path, "normal")
     frame = analysis.exchanges
     creates = frame[frame["command"] == Command.CREATE.name].iloc[:1]
-    rows = np.zeros(1, ROW)
-    rows["message_id"] = creates["message_id"].iloc[0]
+    rows = np.zeros(2, ROW)
+    rows["message_id"] = creates["message_id"].iloc[0], 1 << 40
+    rows["frame"] = 1, 2
 
     class Tables:
         exchanges = frame
 
-    statuses = answers(Tables(), rows)  # type: ignore[arg-type]  # it looks at nothing else
-    assert statuses == {(0, int(rows["message_id"][0])): "STATUS_SUCCESS"}
+    ((mine, status),) = answered(Tables(), rows)  # type: ignore[arg-type]  # it looks at nothing else
+    assert mine.tolist() == rows.tolist()
+    assert status.tolist() == ["STATUS_SUCCESS", ""]
